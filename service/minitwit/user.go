@@ -13,8 +13,9 @@ const MaxNameRunes = 255
 
 // User is somebody who has registered.
 type User struct {
-	ID   int64
-	Name string
+	ID           int64
+	Name         string
+	SessionEpoch int64 // sessions begun under another epoch are over
 }
 
 // Profile is a user as a visitor sees them.
