@@ -25,15 +25,16 @@ type Options struct {
 	Password    string        // replaces the URL's, where given
 	Application string        // application_name, seen in pg_stat_activity
 	MaxOpen     int           // connections, 8
-	Timeout     time.Duration // for one statement, 1s
+	Timeout     time.Duration // for one statement, the wait for a connection included; 900ms
 	AsyncCommit bool          // answer before the commit is on disk
 }
 
 // Store is a bounded pool of connections. Its methods take a context whose end
 // they honour even on a dead network, and return domain errors.
 type Store struct {
-	db    *sqlx.DB
-	stmts sync.Map // SQL text → *sqlx.Stmt
+	db      *sqlx.DB
+	timeout time.Duration
+	stmts   sync.Map // SQL text → *sqlx.Stmt
 }
 
 // connectTimeout bounds dialling and the handshake together.
@@ -46,7 +47,7 @@ func Open(o Options) (*Store, error) {
 		o.MaxOpen = 8
 	}
 	if o.Timeout == 0 {
-		o.Timeout = time.Second
+		o.Timeout = 900 * time.Millisecond
 	}
 	cfg, err := driverConfig(o)
 	if err != nil {
@@ -66,7 +67,7 @@ func Open(o Options) (*Store, error) {
 	db.SetMaxIdleConns(o.MaxOpen)
 	db.SetConnMaxLifetime(30 * time.Minute)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	return &Store{db: db}, nil
+	return &Store{db: db, timeout: o.Timeout}, nil
 }
 
 func driverConfig(o Options) (pq.Config, error) {
@@ -106,16 +107,18 @@ func (s *Store) Close() error { return s.db.Close() }
 
 // Ping asks for one round trip.
 func (s *Store) Ping(ctx context.Context) error {
-	_, err := within(ctx, func(ctx context.Context) (struct{}, error) {
+	_, err := within(ctx, s.timeout, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.db.PingContext(ctx)
 	})
 	return translate(err)
 }
 
-// within runs f and gives up on it when ctx ends, although lib/pq may go on
+// within runs f and gives up on it when ctx or the timeout ends, although lib/pq may go on
 // waiting for a dead network until the socket's deadline. What f started may
 // still take effect: callers must not tell their client that it did not.
-func within[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+func within[T any](ctx context.Context, timeout time.Duration, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	type result struct {
 		value T
 		err   error

@@ -28,7 +28,7 @@ func (s *Store) prepared(ctx context.Context, query string) (*sqlx.Stmt, error) 
 
 // rows runs a query and scans every row into a T.
 func rows[T any](ctx context.Context, s *Store, op, query string, args ...any) ([]T, error) {
-	found, err := within(ctx, func(ctx context.Context) ([]T, error) {
+	found, err := within(ctx, s.timeout, func(ctx context.Context) ([]T, error) {
 		stmt, err := s.prepared(ctx, query)
 		if err != nil {
 			return nil, err
@@ -41,7 +41,7 @@ func rows[T any](ctx context.Context, s *Store, op, query string, args ...any) (
 
 // row runs a query for a single row; there may be sql.ErrNoRows.
 func row[T any](ctx context.Context, s *Store, op, query string, args ...any) (T, error) {
-	found, err := within(ctx, func(ctx context.Context) (T, error) {
+	found, err := within(ctx, s.timeout, func(ctx context.Context) (T, error) {
 		var found T
 		stmt, err := s.prepared(ctx, query)
 		if err != nil {
@@ -54,7 +54,7 @@ func row[T any](ctx context.Context, s *Store, op, query string, args ...any) (T
 
 // exec runs a statement and gives the number of rows that it touched.
 func (s *Store) exec(ctx context.Context, op, query string, args ...any) (int64, error) {
-	n, err := within(ctx, func(ctx context.Context) (int64, error) {
+	n, err := within(ctx, s.timeout, func(ctx context.Context) (int64, error) {
 		stmt, err := s.prepared(ctx, query)
 		if err != nil {
 			return 0, err

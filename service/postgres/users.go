@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"minitwit/service/minitwit"
 )
@@ -68,7 +69,8 @@ func (s *Store) ReplaceHash(ctx context.Context, id int64, old, better string) e
 // strengthen turn that into the lasting hash, and stores it. It says whether
 // there was one. Several replicas may call it at once: each takes another user.
 func (s *Store) StrengthenOne(ctx context.Context, strengthen func(digest string) (string, error)) (found bool, err error) {
-	found, err = within(ctx, func(ctx context.Context) (bool, error) {
+	// The transaction spans a bcrypt, which a busy machine may stretch.
+	found, err = within(ctx, 8*time.Second, func(ctx context.Context) (bool, error) {
 		return s.strengthenOne(ctx, strengthen)
 	})
 	return found, wrap("strengthen password", err)
