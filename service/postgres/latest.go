@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Latest is the simulator's last action, as all replicas see it.
-type Latest struct {
-	Value     int64     // -1 before the first action
-	UpdatedAt time.Time `db:"updated_at"`
-}
-
-// Latest reads the simulator's last action.
-func (s *Store) Latest(ctx context.Context) (Latest, error) {
-	return row[Latest](ctx, s, "latest", `SELECT value, updated_at FROM latest`)
+// Latest reads the simulator's last action, -1 before the first, and when it
+// was recorded.
+func (s *Store) Latest(ctx context.Context) (value int64, updatedAt time.Time, err error) {
+	type latestRow struct {
+		Value     int64
+		UpdatedAt time.Time `db:"updated_at"`
+	}
+	r, err := row[latestRow](ctx, s, "latest", `SELECT value, updated_at FROM latest`)
+	return r.Value, r.UpdatedAt, err
 }
 
 // SetLatest records the simulator's last action. It is meant for a Store with

@@ -280,8 +280,8 @@ func TestLatestStartsAtMinusOne(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got, err := s.Latest(t.Context()); err != nil || got.Value != want {
-			t.Errorf("Latest = %+v, %v, want %d", got, err, want)
+		if got, _, err := s.Latest(t.Context()); err != nil || got != want {
+			t.Errorf("Latest = %d, %v, want %d", got, err, want)
 		}
 	}
 }
