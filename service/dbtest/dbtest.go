@@ -25,9 +25,13 @@ var shared struct {
 	copying sync.Mutex // Postgres copies a template for one at a time
 }
 
-// Main is a package's TestMain: it runs the tests and removes the cluster.
-func Main(m *testing.M) {
+// Main is a package's TestMain: it runs the tests, then cleans up what the
+// package made, and removes the cluster.
+func Main(m *testing.M, cleanups ...func()) {
 	code := m.Run()
+	for _, clean := range cleanups {
+		clean()
+	}
 	if shared.cluster != nil {
 		_ = shared.admin.Close()
 		if err := shared.cluster.Close(); err != nil {

@@ -46,17 +46,15 @@ func harmless(id string) bool {
 }
 
 // accessLog writes one line a request and is where errors are logged: those of
-// ours as errors, what passes by itself as warnings.
+// ours as errors, what passes by itself as warnings. The metrics, further in,
+// have had them answered already.
 func accessLog(log zerolog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
 			err := next(c)
-			if err != nil {
-				c.Error(err)
-			}
 			status := c.Response().Status
-			event := log.WithLevel(levelOf(status))
+			event := log.WithLevel(levelOf(status, c.Path()))
 			if status >= http.StatusInternalServerError {
 				event = event.Err(err)
 			}
@@ -74,12 +72,14 @@ func accessLog(log zerolog.Logger) echo.MiddlewareFunc {
 	}
 }
 
-func levelOf(status int) zerolog.Level {
+func levelOf(status int, route string) zerolog.Level {
 	switch {
 	case status == http.StatusServiceUnavailable:
 		return zerolog.WarnLevel
 	case status >= http.StatusInternalServerError:
 		return zerolog.ErrorLevel
+	case route == "/static/*" || route == "/openapi.yaml":
+		return zerolog.DebugLevel // also what /livez asks, every few seconds
 	}
 	return zerolog.InfoLevel
 }
