@@ -2,6 +2,7 @@ package htmlcheck
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/andybalholm/cascadia"
@@ -39,12 +40,17 @@ func walk(n *html.Node, visit func(*html.Node) error) error {
 func noHandlers(n *html.Node) error {
 	return walk(n, func(d *html.Node) error {
 		for _, a := range d.Attr {
-			if strings.HasPrefix(a.Key, "on") || strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Val)), "javascript:") {
+			if strings.HasPrefix(a.Key, "on") || isScriptURL(a) {
 				return fmt.Errorf("<%s> has script in its attribute %s=%q", d.Data, a.Key, a.Val)
 			}
 		}
 		return nil
 	})
+}
+
+func isScriptURL(a html.Attribute) bool {
+	return slices.Contains([]string{"href", "src", "action", "formaction"}, a.Key) &&
+		strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Val)), "javascript:")
 }
 
 func uniqueIDs(n *html.Node) error {
