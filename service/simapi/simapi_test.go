@@ -16,8 +16,8 @@ import (
 	"minitwit/service/minitwit"
 )
 
-func requestOf(method, target, body string) echo.Context {
-	return echo.New().NewContext(httptest.NewRequest(method, target, strings.NewReader(body)), httptest.NewRecorder())
+func requestOf(e *echo.Echo, method, target, body string) echo.Context {
+	return e.NewContext(httptest.NewRequest(method, target, strings.NewReader(body)), httptest.NewRecorder())
 }
 
 func TestLimitBringsAnyTextIntoRange(t *testing.T) {
@@ -27,7 +27,7 @@ func TestLimitBringsAnyTextIntoRange(t *testing.T) {
 		"99999999999999999999": 1000, "-99999999999999999999": 100, "%00": 100, "+7": 7, "0x10": 100,
 	} {
 		target := "/msgs?no=" + strings.ReplaceAll(text, "+", "%2B")
-		if got := limit(requestOf("GET", target, "")); got != want {
+		if got := limit(requestOf(echo.New(), "GET", target, "")); got != want {
 			t.Errorf("limit of no=%q is %d, want %d", text, got, want)
 		}
 	}
@@ -41,9 +41,10 @@ func FuzzDecode(f *testing.F) {
 	} {
 		f.Add(body)
 	}
+	e := echo.New()
 	f.Fuzz(func(t *testing.T, body string) {
 		var r struct{ Content *string }
-		err := decode(requestOf("POST", "/msgs/x", body), &r)
+		err := decode(requestOf(e, "POST", "/msgs/x", body), &r)
 		if err != nil && minitwit.CodeOf(err) != minitwit.CodeInvalid {
 			t.Errorf("decode(%q) = %v, want nil or CodeInvalid", body, err)
 		}
@@ -58,23 +59,26 @@ func FuzzUsername(f *testing.F) {
 	for _, path := range []string{"Roger%20Histand", "a%2Fb", "%00", "%ff", "%", "%zz", "..", "a%252Fb"} {
 		f.Add(path)
 	}
+	var name string
+	var err error
+	e := echo.New()
+	e.GET("/msgs/:username", func(c echo.Context) error {
+		name, err = username(c)
+		return nil
+	})
 	f.Fuzz(func(t *testing.T, path string) {
-		e := echo.New()
-		e.GET("/msgs/:username", func(c echo.Context) error {
-			name, err := username(c)
-			if err == nil && (!utf8.ValidString(name) || strings.Contains(name, "\x00")) {
-				t.Errorf("username of %q is %q", path, name)
-			}
-			if err != nil && minitwit.CodeOf(err) != minitwit.CodeInvalid {
-				t.Errorf("username of %q = %v, want CodeInvalid", path, err)
-			}
-			return nil
-		})
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://x/msgs/"+path, nil)
-		if err != nil {
+		req, reqErr := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://x/msgs/"+path, nil)
+		if reqErr != nil {
 			return // no client could send it
 		}
+		name, err = "", nil
 		e.ServeHTTP(httptest.NewRecorder(), req)
+		if err == nil && (!utf8.ValidString(name) || strings.Contains(name, "\x00")) {
+			t.Errorf("username of %q is %q", path, name)
+		}
+		if err != nil && minitwit.CodeOf(err) != minitwit.CodeInvalid {
+			t.Errorf("username of %q = %v, want CodeInvalid", path, err)
+		}
 	})
 }
 
