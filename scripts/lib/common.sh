@@ -21,8 +21,21 @@ note() { printf '    %s\n' "$*" >&2; }
 # of `set -e`; `local x=$(…)` would swallow it and is never written here.
 die() {
 	printf '%srun.sh: %s%s\n' "$RED" "$*" "$PLAIN" >&2
+	((BASH_SUBSHELL == 0)) || exit "$TOLD"
 	exit 1
 }
+
+# A command that fails unexpectedly ends the verb by `set -e`; the trap makes
+# sure that this is never silent. TOLD is the status of a subshell whose die has
+# already said why.
+TOLD=71
+on_error() {
+	(($1 == TOLD)) || printf '%srun.sh: unexpected failure at %s:%s%s\n' "$RED" "$2" "$3" "$PLAIN" >&2
+	((BASH_SUBSHELL == 0)) || exit "$TOLD"
+	exit 1
+}
+set -E
+trap 'on_error "$?" "${BASH_SOURCE[0]#"$ROOT"/}" "$LINENO"' ERR
 
 # misuse is die for a wrong command line: exit 2, as with the shell's own tools.
 misuse() {

@@ -9,8 +9,16 @@
 . "$ROOT/scripts/lib/apt.sh"
 
 PG_USER=postgres # whom the server runs as when we are root, which it refuses
-PG_HOME=$STATE/pg
-PG_DATA=$PG_HOME/data
+
+# pg_paths follows the link that pg_home may have made: user postgres may not be
+# able to.
+pg_paths() {
+	PG_HOME=$STATE/pg
+	[[ ! -d $PG_HOME ]] || PG_HOME=$(cd -P "$PG_HOME" 2>/dev/null && pwd) ||
+		die 'the database in .local/pg belongs to another user, probably root'
+	PG_DATA=$PG_HOME/data
+}
+pg_paths
 
 help_db() {
 	cat <<'TEXT'
@@ -101,18 +109,20 @@ database_up() {
 private_db_up() {
 	local bin
 	bin=$(pg_bin)
-	if private_db_running; then
-		note "PostgreSQL already runs on 127.0.0.1:$(<"$STATE/db.port")"
-		return
-	fi
 	if [[ -z $bin ]]; then
 		apt_install_postgresql
 		bin=$(pg_bin)
 		[[ -n $bin ]] || die 'PostgreSQL 14 or newer is needed, and apt-get offered only an older one'
 	fi
-	pg_home
-	as_pg test -d "$PG_DATA" || pg_init "$bin"
-	pg_start "$bin"
+	if private_db_running; then
+		note "PostgreSQL already runs on 127.0.0.1:$(<"$STATE/db.port")"
+	else
+		pg_home
+		pg_paths
+		as_pg test -d "$PG_DATA" || pg_init "$bin"
+		pg_start "$bin"
+	fi
+	# Also where it ran already: an earlier run may have ended before this.
 	pg_create_database "$bin"
 }
 
@@ -167,7 +177,7 @@ pg_programs() {
 	IFS=: read -ra dirs <<<"$PATH"
 	for dir in "${dirs[@]}" /usr/lib/postgresql/*/bin /usr/pgsql-*/bin \
 		/opt/homebrew/opt/postgresql*/bin /usr/local/opt/postgresql*/bin; do
-		[[ -x $dir/initdb && -x $dir/pg_ctl && -x $dir/postgres ]] || continue
+		[[ -x $dir/initdb && -x $dir/pg_ctl && -x $dir/postgres && -x $dir/psql ]] || continue
 		major=$("$dir/postgres" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
 		[[ -z $1 || $major == "$1" ]] || continue
 		((major <= best_major)) || best=$dir best_major=$major
@@ -180,18 +190,18 @@ pg_programs() {
 # /var/lib with a link to it. Not in /var/tmp: systemd empties that by age.
 pg_home() {
 	make_state
-	[[ ! -e $PG_HOME ]] || return 0
-	rm -f "$PG_HOME" # a link whose folder is gone
+	[[ ! -e $STATE/pg ]] || return 0
+	rm -f "$STATE/pg" # a link whose folder is gone
 	if ((EUID != 0)); then
-		mkdir -m 700 "$PG_HOME"
+		mkdir -m 700 "$STATE/pg"
 		return
 	fi
 	id "$PG_USER" >/dev/null 2>&1 || die "PostgreSQL refuses to run as root, and there is no user $PG_USER: create one, or run this as another user"
 	if as_pg test -x "$STATE"; then
-		install -d -m 700 -o "$PG_USER" "$PG_HOME"
+		install -d -m 700 -o "$PG_USER" "$STATE/pg"
 	else
 		install -d -m 700 -o "$PG_USER" "$(pg_home_elsewhere)"
-		ln -s "$(pg_home_elsewhere)" "$PG_HOME"
+		ln -s "$(pg_home_elsewhere)" "$STATE/pg"
 		note "user $PG_USER cannot reach this folder: the data is in $(pg_home_elsewhere)"
 	fi
 }

@@ -357,7 +357,7 @@ confirm() {
 # good as lost, and a key without passwords protects nothing.
 remove_data() {
 	step 'removing the database and the keys'
-	[[ ! -L $PG_HOME ]] || rm -rf "$(pg_home_elsewhere)"
-	rm -rf "$PG_HOME"
+	[[ ! -L $STATE/pg ]] || rm -rf "$(pg_home_elsewhere)"
+	rm -rf "$STATE/pg"
 	rm -f "$STATE"/*.key "$STATE"/*.port "$STATE/pg.password" "$STATE/pgpass" "$STATE/database.url"
 }
