@@ -114,6 +114,7 @@ private_db_up() {
 		bin=$(pg_bin)
 		[[ -n $bin ]] || die 'PostgreSQL 14 or newer is needed, and apt-get offered only an older one'
 	fi
+	private_db_settle
 	if private_db_running; then
 		note "PostgreSQL already runs on 127.0.0.1:$(<"$STATE/db.port")"
 	else
@@ -127,7 +128,7 @@ private_db_up() {
 }
 
 private_db_down() {
-	if ! private_db_running; then
+	if ! private_db_alive; then
 		note 'PostgreSQL does not run'
 		return
 	fi
@@ -136,11 +137,33 @@ private_db_down() {
 	note 'PostgreSQL stopped; its data stays in .local/pg'
 }
 
+# private_db_pid prints the number that the server left in its folder.
+private_db_pid() {
+	[[ ! -e $PG_HOME ]] || as_pg head -n 1 "$PG_DATA/postmaster.pid" 2>/dev/null || true
+}
+
+# private_db_alive looks at the process itself: `pg_ctl status` takes a killed
+# server that nobody has reaped yet for a running one.
+private_db_alive() {
+	local pid
+	pid=$(private_db_pid)
+	[[ -n $pid && -n $(identity "$pid") ]]
+}
+
 private_db_running() {
-	local bin
-	[[ -e $PG_HOME ]] || return 1
-	bin=$(pg_bin)
-	[[ -n $bin ]] && as_pg "$bin/pg_ctl" status -D "$PG_DATA" >/dev/null 2>&1
+	private_db_alive && "$(pg_bin)/pg_isready" -q -h 127.0.0.1 -p "$(<"$STATE/db.port")"
+}
+
+# private_db_settle gives a server that is on its way up or down time to arrive,
+# and a killed one time to be reaped: PostgreSQL would not start beside it.
+private_db_settle() {
+	local pid tries=0
+	while ((tries++ < 300)); do
+		pid=$(private_db_pid)
+		[[ -n $pid ]] && kill -0 "$pid" 2>/dev/null || return 0
+		! private_db_running || return 0
+		sleep 0.1
+	done
 }
 
 # as_pg COMMAND… runs it as whom the cluster belongs to. From /, because user

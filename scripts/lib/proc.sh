@@ -110,10 +110,10 @@ remembered() {
 http_status() {
 	local code=''
 	code=$(
-		exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 0
+		exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$1" || exit 0
 		printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$2" >&3
 		read -r -t 5 _ code _ <&3 || true
 		printf '%s' "$code"
-	) 2>/dev/null || true
+	) || true
 	printf '%s' "$code"
 }
