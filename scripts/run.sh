@@ -39,7 +39,7 @@ help() {
 lookup() {
 	local verb other family text
 	while IFS='|' read -r verb other family text; do
-		if [[ $1 == "$verb" || $1 == "$other" ]]; then
+		if [[ -n $1 && ($1 == "$verb" || $1 == "$other") ]]; then
 			printf '%s %s' "$verb" "$family"
 			return
 		fi
@@ -61,7 +61,7 @@ asks_help() {
 
 main() {
 	local found
-	case ${1:-help} in
+	case ${1-help} in
 	help | -h | --help)
 		help
 		return

@@ -11,9 +11,10 @@
 PG_USER=postgres # whom the server runs as when we are root, which it refuses
 
 # pg_paths follows the link that pg_home may have made: user postgres may not be
-# able to.
+# able to. An existing cluster is left to whom it belongs.
 pg_paths() {
 	PG_HOME=$STATE/pg
+	[[ ! -d $PG_HOME ]] || PG_USER=$(find "$PG_HOME/" -prune -exec ls -ld {} + | awk '{ print $3 }')
 	[[ ! -d $PG_HOME ]] || PG_HOME=$(cd -P "$PG_HOME" 2>/dev/null && pwd) ||
 		die 'the database in .local/pg belongs to another user, probably root'
 	PG_DATA=$PG_HOME/data

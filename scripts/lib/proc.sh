@@ -27,9 +27,9 @@ identity() {
 
 # running NAME says whether the process we started under that name still lives.
 running() {
-	local pid
-	pid=$(field "$1" pid)
-	[[ -n $pid && $(identity "$pid") == "$(field "$1" id)" ]]
+	local pid id
+	pid=$(field "$1" pid) id=$(field "$1" id)
+	[[ -n $pid && -n $id && $(identity "$pid") == "$id" ]]
 }
 
 # stop NAME asks it to end and waits; after 20 s it is killed. A drain takes
@@ -42,7 +42,7 @@ stop() {
 		while running "$1" && ((tries++ < 200)); do sleep 0.1; done
 		if running "$1"; then
 			note "$1 (pid $pid) did not end in 20 s and is killed"
-			kill -9 "$pid"
+			kill -9 "$pid" 2>/dev/null || true # it may just have ended
 		fi
 		note "$1 stopped (pid $pid)"
 	fi
