@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -173,7 +174,7 @@ func TestDemoScenarioHangsTogether(t *testing.T) {
 	for i, line := range strings.Split(strings.TrimSpace(read(t, "demo.tsv")), "\n") {
 		f := strings.Split(line, "\t")
 		fields := map[string]int{"register": 7, "tweet": 6, "follow": 6}
-		if len(f) < 5 || len(f) != fields[f[3]] || f[0] != fmt.Sprint(i+1) {
+		if len(f) < 5 || len(f) != fields[f[3]] || f[0] != strconv.Itoa(i+1) {
 			t.Fatalf("line %d is malformed: %q", i+1, line)
 		}
 		count[f[3]]++
