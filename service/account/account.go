@@ -1,0 +1,143 @@
+// Package account registers users and signs them in. Both surfaces share it.
+// It holds no session and no HTTP; rules for names are the domain's, formats of
+// hashes the password package's.
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"minitwit/service/minitwit"
+	"minitwit/service/password"
+)
+
+// Store is what accounts need of the database.
+type Store interface {
+	CreateUser(ctx context.Context, name, email, pwHash string) error
+	Credentials(ctx context.Context, name string) (minitwit.User, string, error)
+	ReplaceHash(ctx context.Context, id int64, old, better string) error
+	StrengthenOne(ctx context.Context, strengthen func(digest string) (string, error)) (bool, error)
+}
+
+// Service registers users, signs them in and strengthens stored passwords in
+// the background.
+type Service struct {
+	store    Store
+	scheme   *password.Scheme
+	log      zerolog.Logger
+	slots    chan struct{} // one is held while a core hashes
+	wake     chan struct{} // a digest has been stored
+	throttle *throttle
+	metrics  metrics
+}
+
+// New makes a Service and registers its metrics.
+func New(store Store, scheme *password.Scheme, log zerolog.Logger, reg prometheus.Registerer) *Service {
+	// One core is left to everything else: hashing must not starve it.
+	slots := max(1, runtime.GOMAXPROCS(0)-1)
+	return &Service{
+		store:    store,
+		scheme:   scheme,
+		log:      log,
+		slots:    make(chan struct{}, slots),
+		wake:     make(chan struct{}, 1),
+		throttle: newThrottle(time.Now),
+		metrics:  newMetrics(reg),
+	}
+}
+
+// Register stores a new user, whose password works from then on. It gives the
+// domain's errors for what is wrong with r, minitwit.ErrNameTaken included.
+func (s *Service) Register(ctx context.Context, r minitwit.Registration) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if err := s.store.CreateUser(ctx, r.Name, r.Email, s.scheme.Digest(r.Password)); err != nil {
+		return err
+	}
+	s.metrics.registrations.Inc()
+	select {
+	case s.wake <- struct{}{}:
+	default: // it is awake already
+	}
+	return nil
+}
+
+// Login gives the user whose name and password these are. It gives
+// minitwit.ErrInvalidUsername, minitwit.ErrInvalidPassword, or CodeTooMany
+// after many wrong passwords for one account.
+func (s *Service) Login(ctx context.Context, name, pw string) (minitwit.User, error) {
+	user, err := s.login(ctx, name, pw)
+	s.metrics.logins.WithLabelValues(loginResult(err)).Inc()
+	return user, err
+}
+
+func (s *Service) login(ctx context.Context, name, pw string) (minitwit.User, error) {
+	if minitwit.CheckText("username", name) != nil {
+		return minitwit.User{}, minitwit.ErrInvalidUsername
+	}
+	user, stored, err := s.store.Credentials(ctx, name)
+	if errors.Is(err, minitwit.ErrUserNotFound) {
+		return user, minitwit.ErrInvalidUsername
+	}
+	if err != nil {
+		return user, err
+	}
+	if err := s.throttle.attempt(name); err != nil {
+		return user, err
+	}
+	ok, err := s.verify(ctx, stored, pw)
+	if err != nil {
+		return user, fmt.Errorf("login of user %d: %w", user.ID, err)
+	}
+	if !ok {
+		return user, minitwit.ErrInvalidPassword
+	}
+	s.throttle.forget(name)
+	s.renew(ctx, user, stored, pw)
+	return user, nil
+}
+
+func (s *Service) verify(ctx context.Context, stored, pw string) (bool, error) {
+	release, err := s.acquire(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	defer s.metrics.timeHashing()()
+	return s.scheme.Verify(stored, pw)
+}
+
+// renew replaces a hash of an old form, key or cost, now that the password is
+// at hand. That it fails harms nobody: the next login tries again.
+func (s *Service) renew(ctx context.Context, user minitwit.User, stored, pw string) {
+	if s.scheme.IsCurrent(stored) {
+		return
+	}
+	if err := s.store.ReplaceHash(ctx, user.ID, stored, s.scheme.Digest(pw)); err != nil {
+		s.log.Warn().Err(err).Int64("user_id", user.ID).Msg("old password hash not replaced")
+		return
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// acquire waits for a core to hash on.
+func (s *Service) acquire(ctx context.Context) (release func(), err error) {
+	s.metrics.waiting.Inc()
+	defer s.metrics.waiting.Dec()
+	select {
+	case s.slots <- struct{}{}:
+		return func() { <-s.slots }, nil
+	case <-ctx.Done():
+		return nil, minitwit.Unavailable(fmt.Errorf("wait to hash: %w", ctx.Err()))
+	}
+}

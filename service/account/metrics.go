@@ -1,0 +1,57 @@
+package account
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"minitwit/service/minitwit"
+)
+
+type metrics struct {
+	registrations prometheus.Counter
+	logins        *prometheus.CounterVec
+	waiting       prometheus.Gauge
+	hashing       prometheus.Histogram
+}
+
+func newMetrics(reg prometheus.Registerer) metrics {
+	m := metrics{
+		registrations: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "minitwit_registrations_total", Help: "Users registered by this process.",
+		}),
+		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "minitwit_logins_total", Help: "Attempts to sign in, by result.",
+		}, []string{"result"}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "minitwit_password_hash_queue", Help: "Password hashings that wait for a core.",
+		}),
+		hashing: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "minitwit_password_hash_seconds", Help: "Duration of password hashings, without their wait.",
+			Buckets: []float64{.01, .05, .1, .2, .5, 1, 2},
+		}),
+	}
+	reg.MustRegister(m.registrations, m.logins, m.waiting, m.hashing)
+	return m
+}
+
+// timeHashing starts a watch; the function that it gives stops it.
+func (m metrics) timeHashing() (stop func()) {
+	start := time.Now()
+	return func() { m.hashing.Observe(time.Since(start).Seconds()) }
+}
+
+func loginResult(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, minitwit.ErrInvalidUsername):
+		return "unknown_user"
+	case errors.Is(err, minitwit.ErrInvalidPassword):
+		return "wrong_password"
+	case minitwit.CodeOf(err) == minitwit.CodeTooMany:
+		return "throttled"
+	}
+	return "error"
+}

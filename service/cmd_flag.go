@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+
+	"minitwit/service/minitwit"
+	"minitwit/service/postgres"
+)
+
+func flagCommand(ctx context.Context, args []string, std stdio) error {
+	flags := newFlags(std, "flag [--undo] ID…", `
+Hides the messages of those ids from all lists; --undo shows them again. --list
+prints the newest messages with their ids. Needs DATABASE_URL.`)
+	undo := flags.Bool("undo", false, "show the messages again")
+	list := flags.Bool("list", false, "print the newest messages and their ids")
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	ids, err := parseIDs(flags.Args())
+	if err != nil || (len(ids) == 0) != *list {
+		if err != nil {
+			fmt.Fprintln(std.Err, "minitwit:", err)
+		}
+		flags.Usage()
+		return errUsage
+	}
+	cfg, err := loadDatabaseConfig(std)
+	if err != nil {
+		return err
+	}
+	store, err := openPatient(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }()
+	if *list {
+		return listMessages(ctx, store, std.Out)
+	}
+	return setFlagged(ctx, store, ids, !*undo, std.Out)
+}
+
+func parseIDs(args []string) ([]int64, error) {
+	var ids []int64
+	for _, arg := range args {
+		id, err := strconv.ParseInt(arg, 10, 64)
+		if err != nil || id < 1 {
+			return nil, fmt.Errorf("%q is not a message id", arg)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func listMessages(ctx context.Context, store *postgres.Store, out io.Writer) error {
+	page, err := store.PublicTimeline(ctx, minitwit.Window{})
+	for _, m := range page.Messages {
+		fmt.Fprintf(out, "%d\t%s\t%q\n", m.ID, m.Author, m.Text)
+	}
+	return err
+}
+
+func setFlagged(ctx context.Context, store *postgres.Store, ids []int64, flagged bool, out io.Writer) error {
+	n, err := store.SetFlagged(ctx, ids, flagged)
+	if err != nil {
+		return err
+	}
+	state := map[bool]string{true: "hidden", false: "shown again"}[flagged]
+	fmt.Fprintf(out, "%d of %d messages %s\n", n, len(ids), state)
+	if n < int64(len(ids)) {
+		return fmt.Errorf("%d of the ids are unknown", int64(len(ids))-n)
+	}
+	return nil
+}

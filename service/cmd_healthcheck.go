@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"minitwit/service/config"
+)
+
+func healthcheckCommand(ctx context.Context, args []string, std stdio) error {
+	flags := newFlags(std, "healthcheck", `
+Asks /livez on this machine's ops port (OPS_ADDR) and exits 0 if the process
+serves. The database has no part in it: Swarm kills what is unhealthy.`)
+	timeout := flags.Duration("timeout", 3*time.Second, "how long to wait for the answer")
+	if err := parseNoArguments(flags, args); err != nil {
+		return err
+	}
+	cfg, err := config.Load(std.Env)
+	if err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(cfg.OpsAddr)
+	if err != nil {
+		return fmt.Errorf("OPS_ADDR: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, *timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+port+"/livez", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("not alive: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("not alive: %s", strings.TrimSpace(string(body)))
+	}
+	return nil
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"minitwit/service/account"
+	"minitwit/service/config"
+	"minitwit/service/password"
+	"minitwit/service/postgres"
+	"minitwit/service/server"
+	"minitwit/service/session"
+	"minitwit/service/simapi"
+	"minitwit/service/web"
+)
+
+func serveCommand(ctx context.Context, args []string, std stdio) error {
+	flags := newFlags(std, "serve [--only api|web] [--migrate]", serveHelp())
+	only := flags.String("only", "", "serve only this surface: api or web (default both)")
+	migrate := flags.Bool("migrate", false, "first bring the schema up to date: for a laptop, not for replicas")
+	if err := parseNoArguments(flags, args); err != nil {
+		return err
+	}
+	if *only != "" && *only != "api" && *only != "web" {
+		fmt.Fprintf(std.Err, "minitwit: --only takes api or web, not %q\n", *only)
+		return errUsage
+	}
+	cfg, err := config.Load(std.Env)
+	if err == nil {
+		err = cfg.CheckServe()
+	}
+	if err != nil {
+		return fmt.Errorf("the settings are wrong:\n%w", err)
+	}
+	log := newLogger(cfg, std)
+	log.Info().Str("version", version).Str("commit", commit).Str("only", *only).
+		Interface("settings", cfg.Masked()).Msg("starting")
+	if *migrate {
+		if err := migrateUp(ctx, cfg, std.Err); err != nil {
+			return err
+		}
+	}
+	p := &program{cfg: cfg, log: log, registry: server.NewRegistry(build())}
+	defer p.close()
+	if err := p.open(*only); err != nil {
+		return err
+	}
+	return p.run(ctx)
+}
+
+func serveHelp() string {
+	var b strings.Builder
+	b.WriteString("Serves until SIGTERM or SIGINT, then drains and exits 0. Settings come from the\n" +
+		"environment; each may be given as NAME_FILE, a file that holds the value:\n\n")
+	for _, s := range config.Settings() {
+		fmt.Fprintf(&b, "  %-22s %s", s.Name, s.Doc)
+		if s.Default != "" {
+			fmt.Fprintf(&b, " (default %s)", s.Default)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func newLogger(cfg config.Config, std stdio) zerolog.Logger {
+	out := std.Err
+	if cfg.LogFormat == "console" {
+		out = zerolog.ConsoleWriter{Out: std.Err, TimeFormat: time.TimeOnly}
+	}
+	return zerolog.New(out).Level(cfg.LogLevel).With().Timestamp().Logger()
+}
+
+func build() server.Build {
+	return server.Build{Version: version, Commit: commit, Built: built, Go: runtime.Version()}
+}
+
+// program is the running service: what was opened and, in reverse order, is
+// closed again.
+type program struct {
+	cfg      config.Config
+	log      zerolog.Logger
+	registry *prometheus.Registry
+
+	stores   []*postgres.Store
+	accounts []*account.Service
+	surfaces []*server.Surface
+	ops      net.Listener
+}
+
+// open makes what the surfaces need and takes their addresses.
+func (p *program) open(only string) error {
+	scheme, err := password.New(p.cfg.PasswordKey, p.cfg.PasswordKeyPrevious, p.cfg.BcryptCost)
+	if err != nil {
+		return err
+	}
+	if only != "web" {
+		if err := p.openAPI(scheme); err != nil {
+			return err
+		}
+	}
+	if only != "api" {
+		if err := p.openWeb(scheme); err != nil {
+			return err
+		}
+	}
+	if p.ops, err = net.Listen("tcp", p.cfg.OpsAddr); err != nil {
+		return fmt.Errorf("ops port: %w", err)
+	}
+	return nil
+}
+
+func (p *program) openAPI(scheme *password.Scheme) error {
+	store, options, err := p.openSurface("api")
+	if err != nil {
+		return err
+	}
+	// One connection of its own: its commits do not wait for the disk, and a
+	// pool full of slow queries does not hold it up.
+	fast, err := p.openStore("api-latest", 1, true)
+	if err != nil {
+		return err
+	}
+	latest := simapi.NewLatest(func(ctx context.Context) (int64, error) {
+		value, _, err := store.Latest(ctx)
+		return value, err
+	}, fast.SetLatest)
+	server.RegisterLatest(options.Registerer, store.Latest)
+	accounts := p.newAccounts(store, scheme, options)
+	surface := server.NewAPI(simapi.New(store, accounts, latest, p.cfg.Simulator), options)
+	p.surfaces = append(p.surfaces, surface)
+	return surface.Listen(p.cfg.APIAddr)
+}
+
+func (p *program) openWeb(scheme *password.Scheme) error {
+	store, options, err := p.openSurface("web")
+	if err != nil {
+		return err
+	}
+	sessions, err := session.New(p.cfg.SessionKey, p.cfg.SessionKeyPrevious, p.cfg.CookieSecure)
+	if err != nil {
+		return err
+	}
+	accounts := p.newAccounts(store, scheme, options)
+	pages, err := web.New(web.Options{Store: store, Accounts: accounts, Sessions: sessions, Version: version})
+	if err != nil {
+		return err
+	}
+	surface := server.NewWeb(pages, options)
+	p.surfaces = append(p.surfaces, surface)
+	return surface.Listen(p.cfg.WebAddr)
+}
+
+// openSurface opens a surface's own pool, so that neither surface can use up
+// the connections of the other.
+func (p *program) openSurface(name string) (*postgres.Store, server.SurfaceOptions, error) {
+	options := server.SurfaceOptions{
+		Log:         p.log,
+		Registerer:  server.ForSurface(p.registry, name),
+		MaxInFlight: p.cfg.MaxInFlight,
+	}
+	store, err := p.openStore(name, p.cfg.DatabasePool, false)
+	if err != nil {
+		return nil, options, err
+	}
+	server.RegisterPool(p.registry, store.DB(), name)
+	return store, options, nil
+}
+
+func (p *program) openStore(name string, connections int, async bool) (*postgres.Store, error) {
+	store, err := postgres.Open(postgres.Options{
+		URL: p.cfg.DatabaseURL, Password: p.cfg.DatabasePassword,
+		Application: "minitwit-" + name, MaxOpen: connections, AsyncCommit: async,
+	})
+	if err == nil {
+		p.stores = append(p.stores, store)
+	}
+	return store, err
+}
+
+func (p *program) newAccounts(store *postgres.Store, scheme *password.Scheme, o server.SurfaceOptions) *account.Service {
+	accounts := account.New(store, scheme, o.Log, o.Registerer)
+	p.accounts = append(p.accounts, accounts)
+	return accounts
+}
+
+// run serves until ctx ends, and strengthens passwords meanwhile.
+func (p *program) run(ctx context.Context) error {
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var workers sync.WaitGroup
+	for _, accounts := range p.accounts {
+		workers.Go(func() { accounts.Strengthen(background) })
+	}
+	err := server.New(server.Options{
+		Surfaces: p.surfaces, Ops: p.ops, Ready: p.stores[0].CheckSchema,
+		Gatherer: p.registry, Build: build(), Drain: p.cfg.Drain, Log: p.log,
+	}).Run(ctx)
+	cancel()
+	workers.Wait()
+	return err
+}
+
+func (p *program) close() {
+	var failed []error
+	for _, s := range p.stores {
+		failed = append(failed, s.Close())
+	}
+	if err := errors.Join(failed...); err != nil {
+		p.log.Warn().Err(err).Msg("database connections not closed")
+	}
+}

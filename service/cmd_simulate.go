@@ -1,0 +1,5 @@
+package main
+
+import "context"
+
+func simulateCommand(context.Context, []string, stdio) error { return errUsage }

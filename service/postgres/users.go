@@ -1,0 +1,112 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"minitwit/service/minitwit"
+)
+
+// CreateUser stores a user, or gives minitwit.ErrNameTaken.
+func (s *Store) CreateUser(ctx context.Context, name, email, pwHash string) error {
+	const q = `
+		INSERT INTO users (username, email, pw_hash) VALUES ($1, $2, $3)
+		ON CONFLICT (username) DO NOTHING`
+	n, err := s.exec(ctx, "create user", q, name, email, pwHash)
+	if err == nil && n == 0 {
+		return minitwit.ErrNameTaken
+	}
+	return err
+}
+
+type userRow struct {
+	ID           int64
+	Username     string
+	SessionEpoch int64  `db:"session_epoch"`
+	PwHash       string `db:"pw_hash"`
+}
+
+func (r userRow) user() minitwit.User {
+	return minitwit.User{ID: r.ID, Name: r.Username, SessionEpoch: r.SessionEpoch}
+}
+
+// Credentials gives a user and the stored password hash, or
+// minitwit.ErrUserNotFound.
+func (s *Store) Credentials(ctx context.Context, name string) (minitwit.User, string, error) {
+	const q = `SELECT id, username, session_epoch, pw_hash FROM users WHERE username = $1`
+	r, err := row[userRow](ctx, s, "credentials", q, name)
+	return r.user(), r.PwHash, orNotFound(err)
+}
+
+// SessionUser gives the user whose session it is, or minitwit.ErrUserNotFound
+// if they are gone or have ended the sessions of that epoch.
+func (s *Store) SessionUser(ctx context.Context, id, epoch int64) (minitwit.User, error) {
+	const q = `
+		SELECT id, username, session_epoch, '' AS pw_hash FROM users
+		WHERE id = $1 AND session_epoch = $2`
+	r, err := row[userRow](ctx, s, "session user", q, id, epoch)
+	return r.user(), orNotFound(err)
+}
+
+func orNotFound(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return minitwit.ErrUserNotFound
+	}
+	return err
+}
+
+// ReplaceHash stores a better hash of the same password, unless another
+// replica or a new password was faster.
+func (s *Store) ReplaceHash(ctx context.Context, id int64, old, better string) error {
+	const q = `UPDATE users SET pw_hash = $3 WHERE id = $1 AND pw_hash = $2`
+	_, err := s.exec(ctx, "replace hash", q, id, old, better)
+	return err
+}
+
+// StrengthenOne takes one user whose password is stored as a bare digest, has
+// strengthen turn that into the lasting hash, and stores it. It says whether
+// there was one. Several replicas may call it at once: each takes another user.
+func (s *Store) StrengthenOne(ctx context.Context, strengthen func(digest string) (string, error)) (found bool, err error) {
+	// The transaction spans a bcrypt, which a busy machine may stretch.
+	found, err = within(ctx, 8*time.Second, func(ctx context.Context) (bool, error) {
+		return s.strengthenOne(ctx, strengthen)
+	})
+	return found, wrap("strengthen password", err)
+}
+
+func (s *Store) strengthenOne(ctx context.Context, strengthen func(string) (string, error)) (bool, error) {
+	// NO KEY leaves the row free for the foreign keys of messages and follows;
+	// the WHERE is the predicate of the index users_digest_only.
+	const next = `
+		SELECT id, username, session_epoch, pw_hash FROM users
+		WHERE pw_hash LIKE 'digest$%' ORDER BY id LIMIT 1
+		FOR NO KEY UPDATE SKIP LOCKED`
+	tx, err := s.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
+	var user userRow
+	if err := tx.GetContext(ctx, &user, next); errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	hash, err := strengthen(user.PwHash)
+	if err != nil {
+		return false, err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE users SET pw_hash = $2 WHERE id = $1`, user.ID, hash); err != nil {
+		return false, err
+	}
+	return true, tx.Commit()
+}
+
+// DigestsWaiting counts the users whose password is stored as a bare digest,
+// up to 1,000.
+func (s *Store) DigestsWaiting(ctx context.Context) (int64, error) {
+	const q = `SELECT count(*) FROM (SELECT 1 FROM users WHERE pw_hash LIKE 'digest$%' LIMIT 1000) AS waiting`
+	return row[int64](ctx, s, "count digests", q)
+}

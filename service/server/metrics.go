@@ -1,0 +1,142 @@
+package server
+
+import (
+	"context"
+	"database/sql"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// Build says which release this is.
+type Build struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+	Built   string `json:"built"`
+	Go      string `json:"go"`
+}
+
+// NewRegistry makes a registry that reports on the process and its build.
+func NewRegistry(b Build) *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "minitwit_build_info", Help: "1; the labels say which release this is.",
+		ConstLabels: prometheus.Labels{"version": b.Version, "commit": b.Commit, "goversion": b.Go},
+	})
+	info.Set(1)
+	reg.MustRegister(info, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return reg
+}
+
+// ForSurface gives a registerer that labels everything with the surface.
+func ForSurface(reg prometheus.Registerer, surface string) prometheus.Registerer {
+	return prometheus.WrapRegistererWith(prometheus.Labels{"surface": surface}, reg)
+}
+
+// RegisterPool reports on a surface's pool of database connections.
+func RegisterPool(reg prometheus.Registerer, db *sql.DB, name string) {
+	reg.MustRegister(collectors.NewDBStatsCollector(db, name))
+}
+
+// red are the metrics of a surface's requests: rate, errors, duration.
+type red struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	inFlight prometheus.Gauge
+	panics   prometheus.Counter
+}
+
+func newRED(reg prometheus.Registerer) red {
+	m := red{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "minitwit_http_requests_total", Help: "Requests answered, by route pattern, method and status.",
+		}, []string{"route", "method", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "minitwit_http_request_duration_seconds", Help: "Time to answer, by route pattern and method.",
+			// 0.3 s is the simulator's patience.
+			Buckets: []float64{.002, .005, .01, .02, .05, .1, .2, .3, .5, 1, 2.5, 5},
+		}, []string{"route", "method"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "minitwit_http_requests_in_flight", Help: "Requests in work.",
+		}),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "minitwit_panics_recovered_total", Help: "Requests that ended in a panic and were answered 500.",
+		}),
+	}
+	reg.MustRegister(m.requests, m.duration, m.inFlight, m.panics)
+	return m
+}
+
+func (m red) middleware(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		m.inFlight.Inc()
+		defer m.inFlight.Dec()
+		start := time.Now()
+		err := next(c)
+		if err != nil {
+			c.Error(err) // writes the answer, so that its status is known here
+		}
+		route, method := routeLabel(c.Path()), methodLabel(c.Request().Method)
+		m.requests.WithLabelValues(route, method, strconv.Itoa(c.Response().Status)).Inc()
+		m.duration.WithLabelValues(route, method).Observe(time.Since(start).Seconds())
+		return err
+	}
+}
+
+// routeLabel gives the pattern of the route, never the address that was asked
+// for: whoever asks would decide how many series there are.
+func routeLabel(pattern string) string {
+	if pattern == "" {
+		return "none"
+	}
+	return pattern
+}
+
+// methodLabel gives one of the methods that we know, since clients may invent
+// others.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
+
+// latestCollector reports the simulator's progress as the database has it, so
+// that every replica tells the same.
+type latestCollector struct {
+	read       func(context.Context) (int64, time.Time, error)
+	value, age *prometheus.Desc
+}
+
+// RegisterLatest reports the value and the age of latest at each scrape.
+func RegisterLatest(reg prometheus.Registerer, read func(context.Context) (int64, time.Time, error)) {
+	reg.MustRegister(&latestCollector{
+		read:  read,
+		value: prometheus.NewDesc("minitwit_latest", "Number of the simulator's last action, -1 before the first.", nil, nil),
+		age:   prometheus.NewDesc("minitwit_latest_age_seconds", "Time since the simulator's last action.", nil, nil),
+	})
+}
+
+// Describe implements prometheus.Collector.
+func (l *latestCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- l.value
+	ch <- l.age
+}
+
+// Collect implements prometheus.Collector. While the database is away there
+// are no samples rather than old ones.
+func (l *latestCollector) Collect(ch chan<- prometheus.Metric) {
+	value, at, err := l.read(context.Background())
+	if err != nil {
+		return
+	}
+	ch <- prometheus.MustNewConstMetric(l.value, prometheus.GaugeValue, float64(value))
+	ch <- prometheus.MustNewConstMetric(l.age, prometheus.GaugeValue, max(0, time.Since(at).Seconds()))
+}

@@ -1,0 +1,192 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/rs/zerolog"
+
+	"minitwit/service/minitwit"
+)
+
+// Limits of a request. A client that exceeds one is told so or cut off.
+const (
+	maxBodyBytes   = 1 << 20
+	maxHeaderBytes = 32 << 10
+	headerTimeout  = 5 * time.Second
+	readTimeout    = 10 * time.Second
+	writeTimeout   = 15 * time.Second
+	idleTimeout    = 60 * time.Second
+	workTimeout    = 5 * time.Second // of a handler; each query has its own, shorter
+)
+
+// requestID names the request in the answer, in the log and on error pages. A
+// caller's own id is kept if it is a harmless one.
+func requestID(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id := c.Request().Header.Get(echo.HeaderXRequestID)
+		if !harmless(id) {
+			id = rand.Text()
+		}
+		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		return next(c)
+	}
+}
+
+func harmless(id string) bool {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	return id != "" && len(id) <= 64 && strings.Trim(id, allowed) == ""
+}
+
+// accessLog writes one line a request and is where errors are logged: those of
+// ours as errors, what passes by itself as warnings. The metrics, further in,
+// have had them answered already.
+func accessLog(log zerolog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			start := time.Now()
+			err := next(c)
+			status := c.Response().Status
+			event := log.WithLevel(levelOf(status, c.Path()))
+			if status >= http.StatusInternalServerError {
+				event = event.Err(err)
+			}
+			event.
+				Str("request_id", c.Response().Header().Get(echo.HeaderXRequestID)).
+				Str("method", c.Request().Method).
+				Str("route", c.Path()).
+				Str("uri", clip(c.Request().RequestURI)).
+				Int("status", status).
+				Int64("bytes", c.Response().Size).
+				Dur("ms", time.Since(start)).
+				Msg("request")
+			return nil
+		}
+	}
+}
+
+func levelOf(status int, route string) zerolog.Level {
+	switch {
+	case status == http.StatusServiceUnavailable:
+		return zerolog.WarnLevel
+	case status >= http.StatusInternalServerError:
+		return zerolog.ErrorLevel
+	case route == "/static/*" || route == "/openapi.yaml":
+		return zerolog.DebugLevel // also what /livez asks, every few seconds
+	}
+	return zerolog.InfoLevel
+}
+
+// clip keeps one request from filling the log.
+func clip(uri string) string {
+	const longest = 300
+	if len(uri) > longest {
+		return uri[:longest] + "…"
+	}
+	return uri
+}
+
+// recoverPanic turns a panic into an error: a bug costs one request a 500.
+func recoverPanic(log zerolog.Logger, count func()) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) (err error) {
+			defer func() {
+				p := recover()
+				if p == nil {
+					return
+				}
+				if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it like this too
+					panic(p)
+				}
+				count()
+				log.Error().
+					Str("request_id", c.Response().Header().Get(echo.HeaderXRequestID)).
+					Str("route", c.Path()).
+					Str("panic", fmt.Sprint(p)).
+					Bytes("stack", debug.Stack()).
+					Msg("panic")
+				err = fmt.Errorf("panic: %v", p)
+			}()
+			return next(c)
+		}
+	}
+}
+
+// closeWhenDraining asks every client to come back on another connection, which
+// the mesh leads to another replica.
+func closeWhenDraining(draining *atomic.Bool) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			c.Response().Before(func() {
+				if draining.Load() {
+					c.Response().Header().Set(echo.HeaderConnection, "close")
+				}
+			})
+			return next(c)
+		}
+	}
+}
+
+// shed answers 503 at once when too many requests are in work: those would
+// only wait in memory for a database that is already busy.
+func shed(limit int) echo.MiddlewareFunc {
+	slots := make(chan struct{}, limit)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			select {
+			case slots <- struct{}{}:
+				defer func() { <-slots }()
+				return next(c)
+			default:
+				return minitwit.Unavailable(fmt.Errorf("%d requests are in work", limit))
+			}
+		}
+	}
+}
+
+// bound limits the body and the time of the work. The work is not tied to the
+// client's connection: the simulator hangs up after 0.3 s, and a registration
+// that it has given up on is still better stored than lost.
+func bound(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), workTimeout)
+		defer cancel()
+		r = r.WithContext(ctx)
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBodyBytes)
+		c.SetRequest(r)
+		return next(c)
+	}
+}
+
+// headers sets what every answer of a surface carries.
+func headers(set map[string]string) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			for name, value := range set {
+				c.Response().Header().Set(name, value)
+			}
+			return next(c)
+		}
+	}
+}
+
+// sameOrigin refuses requests that change something and come from another
+// site's page, by what browsers say of themselves (Sec-Fetch-Site, Origin).
+// Clients that say nothing, old scripts and the simulator, are let through.
+func sameOrigin(next echo.HandlerFunc) echo.HandlerFunc {
+	protection := http.NewCrossOriginProtection()
+	return func(c echo.Context) error {
+		if protection.Check(c.Request()) != nil {
+			return minitwit.Errorf(minitwit.CodeForbidden, "This request came from another site's page and was refused.")
+		}
+		return next(c)
+	}
+}

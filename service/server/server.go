@@ -1,0 +1,94 @@
+// Package server brings the surfaces to the network: listeners, routes,
+// middleware, health, metrics and the drain. It holds no business of its own,
+// and only main imports it.
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+)
+
+// Options of a Server.
+type Options struct {
+	Surfaces []*Surface // each has its listener
+	Ops      net.Listener
+	Ready    func(context.Context) error // nil error: the database fits
+	Gatherer prometheus.Gatherer
+	Build    Build
+	Drain    time.Duration
+	Log      zerolog.Logger
+}
+
+// Server serves the surfaces and the ops port until it is told to stop.
+type Server struct {
+	Options
+	ops    *http.Server
+	health *health
+}
+
+// shutdownTimeout bounds the wait for requests that are still in work after
+// the drain; workTimeout ends them before.
+const shutdownTimeout = workTimeout + 5*time.Second
+
+// New makes a Server; nothing is served before Run.
+func New(o Options) *Server {
+	s := &Server{Options: o, health: newHealth(o.Surfaces, o.Ready)}
+	s.ops = &http.Server{
+		Handler:           opsHandler(s.health, o.Gatherer, o.Build),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+	}
+	return s
+}
+
+// Run serves until ctx ends, then drains and stops. It returns nil after an
+// orderly stop, and an error if a listener fails.
+func (s *Server) Run(ctx context.Context) error {
+	failed := make(chan error, len(s.Surfaces)+1)
+	go func() { failed <- s.ops.Serve(s.Ops) }()
+	s.Log.Info().Stringer("addr", s.Ops.Addr()).Msg("ops port listens")
+	for _, surface := range s.Surfaces {
+		go func() { failed <- surface.server.Serve(surface.listener) }()
+		s.Log.Info().Str("surface", surface.name).Stringer("addr", surface.Addr()).Msg("surface listens")
+	}
+	select {
+	case err := <-failed:
+		return errors.Join(err, s.stop())
+	case <-ctx.Done():
+	}
+	s.drain()
+	return s.stop()
+}
+
+// drain serves on for a while, closing each connection after its answer:
+// clients that keep connections alive would otherwise meet a closed one just
+// as they send. /livez stays 200 all the while, since Swarm kills what is
+// unhealthy.
+func (s *Server) drain() {
+	s.Log.Info().Dur("for_ms", s.Drain).Msg("draining")
+	s.health.draining.Store(true)
+	for _, surface := range s.Surfaces {
+		surface.draining.Store(true)
+	}
+	<-time.After(s.Drain)
+}
+
+func (s *Server) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	var failed []error
+	for _, surface := range s.Surfaces {
+		failed = append(failed, surface.server.Shutdown(ctx))
+	}
+	// Last, so that health and metrics can be asked until the end; nobody
+	// waits for a profile.
+	failed = append(failed, s.ops.Close())
+	s.Log.Info().Msg("stopped")
+	return errors.Join(failed...)
+}

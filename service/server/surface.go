@@ -1,0 +1,106 @@
+package server
+
+import (
+	"fmt"
+	stdlog "log"
+	"net"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"minitwit/service/simapi"
+	"minitwit/service/web"
+)
+
+// Surface is one of the two faces of the service: its handler, its listener and
+// what /livez asks it.
+type Surface struct {
+	name     string
+	handler  *echo.Echo
+	alive    string // a path that needs no database
+	draining atomic.Bool
+
+	listener net.Listener
+	server   *http.Server
+}
+
+// SurfaceOptions are what both surfaces need.
+type SurfaceOptions struct {
+	Log         zerolog.Logger
+	Registerer  prometheus.Registerer
+	MaxInFlight int
+}
+
+// NewAPI makes the simulator's surface.
+func NewAPI(a *simapi.API, o SurfaceOptions) *Surface {
+	s := newSurface("api", "/openapi.yaml", simapi.RenderError, o)
+	s.handler.Use(headers(map[string]string{
+		echo.HeaderXContentTypeOptions: "nosniff",
+		"Cache-Control":                "no-store",
+	}))
+	apiRoutes(s.handler, a)
+	return s
+}
+
+// NewWeb makes the browsers' surface.
+func NewWeb(w *web.Web, o SurfaceOptions) *Surface {
+	s := newSurface("web", "/static/style.css", w.RenderError, o)
+	s.handler.Use(sameOrigin, headers(map[string]string{
+		echo.HeaderContentSecurityPolicy: "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; " +
+			"connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+		echo.HeaderXContentTypeOptions: "nosniff",
+		echo.HeaderXFrameOptions:       "DENY",
+		echo.HeaderReferrerPolicy:      "same-origin",
+		"Cross-Origin-Opener-Policy":   "same-origin",
+		"Permissions-Policy":           "camera=(), geolocation=(), microphone=()",
+	}))
+	webRoutes(s.handler, w)
+	return s
+}
+
+func newSurface(name, alive string, render renderError, o SurfaceOptions) *Surface {
+	log := o.Log.With().Str("surface", name).Logger()
+	s := &Surface{name: name, alive: alive, handler: echo.New()}
+	s.handler.HTTPErrorHandler = errorHandler(render)
+	// Unset, echo believes any client's X-Forwarded-For.
+	s.handler.IPExtractor = echo.ExtractIPDirect()
+	metrics := newRED(o.Registerer)
+	// From the outside in: everything is named, logged and counted, also what
+	// is refused and what panics.
+	s.handler.Use(
+		requestID,
+		accessLog(log),
+		metrics.middleware,
+		recoverPanic(log, metrics.panics.Inc),
+		closeWhenDraining(&s.draining),
+		shed(o.MaxInFlight),
+		bound,
+		faults,
+	)
+	s.server = &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          stdlog.New(log.With().Str("from", "net/http").Logger(), "", 0),
+	}
+	return s
+}
+
+// Listen takes the address. A taken port is an error here, before anything
+// else starts.
+func (s *Surface) Listen(addr string) (err error) {
+	s.listener, err = net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("%s surface: %w", s.name, err)
+	}
+	return nil
+}
+
+// Addr gives the address that Listen took.
+func (s *Surface) Addr() net.Addr { return s.listener.Addr() }

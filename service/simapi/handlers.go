@@ -1,0 +1,119 @@
+package simapi
+
+import (
+	"github.com/labstack/echo/v4"
+
+	"minitwit/service/minitwit"
+)
+
+// Register answers POST /register.
+func (a *API) Register() echo.HandlerFunc {
+	type request struct{ Username, Email, Pwd string }
+	return a.open(func(c echo.Context) (any, error) {
+		var r request
+		if err := decode(c, &r); err != nil {
+			return nil, err
+		}
+		return nil, a.accounts.Register(c.Request().Context(),
+			minitwit.Registration{Name: r.Username, Email: r.Email, Password: r.Pwd})
+	})
+}
+
+type message struct {
+	Content string `json:"content"`
+	PubDate int64  `json:"pub_date"`
+	User    string `json:"user"`
+}
+
+func listed(messages []minitwit.Message) []message {
+	list := make([]message, len(messages))
+	for i, m := range messages {
+		list[i] = message{Content: m.Text, PubDate: m.PubDate, User: m.Author}
+	}
+	return list
+}
+
+// Messages answers GET /msgs.
+func (a *API) Messages() echo.HandlerFunc {
+	return a.authorized(func(c echo.Context) (any, error) {
+		messages, err := a.store.PublicMessages(c.Request().Context(), limit(c))
+		return listed(messages), err
+	})
+}
+
+// UserMessages answers GET /msgs/<user>.
+func (a *API) UserMessages() echo.HandlerFunc {
+	return a.authorized(func(c echo.Context) (any, error) {
+		name, err := username(c)
+		if err != nil {
+			return nil, err
+		}
+		messages, err := a.store.UserMessages(c.Request().Context(), name, limit(c))
+		return listed(messages), err
+	})
+}
+
+// AddMessage answers POST /msgs/<user>.
+func (a *API) AddMessage() echo.HandlerFunc {
+	type request struct{ Content *string }
+	return a.authorized(func(c echo.Context) (any, error) {
+		name, err := username(c)
+		if err != nil {
+			return nil, err
+		}
+		var r request
+		if err := decode(c, &r); err != nil {
+			return nil, err
+		}
+		if r.Content == nil {
+			return nil, minitwit.Errorf(minitwit.CodeInvalid, `The body needs the key "content"`)
+		}
+		if err := minitwit.CheckText("content", *r.Content); err != nil {
+			return nil, err
+		}
+		return nil, a.store.AddMessage(c.Request().Context(), name, *r.Content)
+	})
+}
+
+type followsBody struct {
+	Follows []string `json:"follows"`
+}
+
+// Follows answers GET /fllws/<user>.
+func (a *API) Follows() echo.HandlerFunc {
+	return a.authorized(func(c echo.Context) (any, error) {
+		name, err := username(c)
+		if err != nil {
+			return nil, err
+		}
+		names, err := a.store.Follows(c.Request().Context(), name, limit(c))
+		return followsBody{names}, err
+	})
+}
+
+// ChangeFollow answers POST /fllws/<user>. Of both keys, "follow" counts, as it
+// did in the old system.
+func (a *API) ChangeFollow() echo.HandlerFunc {
+	type request struct{ Follow, Unfollow *string }
+	return a.authorized(func(c echo.Context) (any, error) {
+		name, err := username(c)
+		if err != nil {
+			return nil, err
+		}
+		var r request
+		if err := decode(c, &r); err != nil {
+			return nil, err
+		}
+		change, whom := a.store.Follow, r.Follow
+		if whom == nil {
+			change, whom = a.store.Unfollow, r.Unfollow
+		}
+		if whom == nil {
+			return nil, minitwit.Errorf(minitwit.CodeInvalid, `The body needs the key "follow" or "unfollow"`)
+		}
+		if err := minitwit.CheckText("username", *whom); err != nil {
+			return nil, err
+		}
+		return nil, change(c.Request().Context(), name, *whom)
+	})
+}
