@@ -141,13 +141,13 @@ ensure() {
 	start "$name" "$port" "$ops" "$print"
 }
 
-# fingerprint tells one way of running from another: binary, settings, database,
-# keys. Only its digest is kept, since it covers secrets.
+# fingerprint tells one way of running from another: binary, settings, secrets.
+# Only its digest is kept, since it covers what must not be written down.
 fingerprint() {
 	{
 		digest <"$BIN"
 		service_env "$2"
-		printf '%s\n' "$1" "${DATABASE_URL:-}" "${SESSION_KEY:-}" "${PASSWORD_KEY:-}" "${LOG_LEVEL:-}"
+		env | grep -E '^(DATABASE|SESSION|PASSWORD|BCRYPT|SIMULATOR|COOKIE|MAX|LOG)_[A-Z_]*=' | sort
 		cat "${DATABASE_URL_FILE:-/dev/null}" "${SESSION_KEY_FILE:-/dev/null}" "${PASSWORD_KEY_FILE:-/dev/null}"
 	} | digest
 }
@@ -156,7 +156,8 @@ start() {
 	local name=$1 port=$2 ops=$3 print=$4 db=private line settings=()
 	step "starting $name on port $port"
 	while IFS= read -r line; do settings+=("$line"); done < <(service_env "$ops")
-	detach "$STATE/log/$name.log" env "${settings[@]}" "$BIN" serve --only "$name"
+	# Colours would only be in the way of whoever searches the file.
+	detach "$STATE/log/$name.log" env NO_COLOR=1 "${settings[@]}" "$BIN" serve --only "$name"
 	echo "$port" >"$STATE/$name.port"
 	[[ ${DATABASE_URL_FILE:-} == "$STATE/database.url" ]] || db=external
 	printf '%s\n' "pid=$DETACHED" "id=$(identity "$DETACHED")" "port=$port" "ops=$ops" \
