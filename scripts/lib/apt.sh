@@ -19,15 +19,21 @@ can_apt() {
 
 # apt_install PACKAGE… installs them, or says in one line what is needed.
 apt_install() {
+	local log=$STATE/log/apt.log
 	can_apt || die "please install $* first (no apt-get here, or no right to use it)"
 	step "installing $* with apt-get"
+	make_state
 	if [[ -z $APT_UPDATED ]]; then
-		as_root apt-get update -qq >&2 || die 'apt-get update failed'
+		as_root apt-get update >>"$log" 2>&1 || apt_failed update
 		APT_UPDATED=yes
 	fi
 	as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends "$@" >&2 ||
-		die "apt-get could not install $*"
+		apt-get install -y --no-install-recommends "$@" >>"$log" 2>&1 || apt_failed "install $*"
+}
+
+apt_failed() {
+	tail -n 10 "$STATE/log/apt.log" >&2
+	die "apt-get $1 failed; its log: $STATE/log/apt.log"
 }
 
 # apt_install_postgresql keeps Debian from making and starting its own cluster
