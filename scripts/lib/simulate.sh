@@ -18,7 +18,7 @@ cmd_simulate() {
 	[[ ${1:-} != -- ]] || shift
 	# shellcheck disable=SC2119 # the arguments are for the binary, not for up
 	running api || (cmd_up >&2)
-	exec "$BIN" simulate --api "$(api_url)" "$@"
+	exec "$BIN" simulate --url "$(api_url)" "$@"
 }
 
 api_url() { printf 'http://127.0.0.1:%s' "$(field api port)"; }
@@ -33,7 +33,7 @@ play_demo() {
 		return
 	fi
 	step 'inviting the demo community'
-	"$BIN" simulate --api "$(api_url)" --scenario "$DEMO" --suffix '' --verify=false >&2 ||
+	"$BIN" simulate --url "$(api_url)" --scenario "$DEMO" --suffix '' --verify=false >&2 ||
 		die 'the demo scenario could not be played'
 }
 
