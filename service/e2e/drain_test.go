@@ -41,7 +41,7 @@ func TestStoppingAReplicaFailsNoRequest(t *testing.T) {
 				DialContext: m.dial, DisableKeepAlives: !keepAlive, MaxIdleConnsPerHost: 100,
 			}}
 			// 200 requests a second
-			l := startLoad(t, client, second.api, "ada", 10, 50*time.Millisecond)
+			l := startLoad(t, client, second.api, 10, 50*time.Millisecond)
 			l.url = "http://mesh"
 			eventually(t, "the load to run", func() bool { return l.acknowledged(time.Time{}) > 100 })
 			m.leaving.Store(true)

@@ -17,7 +17,6 @@ import (
 type load struct {
 	t    testing.TB
 	url  string // of the API
-	user string
 	stop chan struct{}
 	done sync.WaitGroup
 
@@ -33,11 +32,14 @@ type call struct {
 	err     error // none, or what was not a 204
 }
 
+// loadUser is who posts under load.
+const loadUser = "Ada Lovelace"
+
 // startLoad begins a load of so many workers on one client.
-func startLoad(t testing.TB, client *http.Client, api, user string, workers int, pause time.Duration) *load {
+func startLoad(t testing.TB, client *http.Client, api string, workers int, pause time.Duration) *load {
 	t.Helper()
-	l := &load{t: t, url: api, user: user, stop: make(chan struct{})}
-	newSimulator().must(t, "POST", api+"/register", fmt.Sprintf(`{"username":%q,"email":"a@b","pwd":"x"}`, user))
+	l := &load{t: t, url: api, stop: make(chan struct{})}
+	newSimulator().must(t, "POST", api+"/register", fmt.Sprintf(`{"username":%q,"email":"a@b","pwd":"x"}`, loadUser))
 	for range workers {
 		l.done.Go(func() { l.work(simulator{client: client}, pause) })
 	}
@@ -63,7 +65,7 @@ func (l *load) post(s simulator) {
 	text := fmt.Sprintf("message %d", l.sent)
 	l.mu.Unlock()
 	c := call{at: time.Now()}
-	a, err := s.do(context.Background(), "POST", l.url+"/msgs/"+url.PathEscape(l.user), `{"content":"`+text+`"}`)
+	a, err := s.do(context.Background(), "POST", l.url+"/msgs/"+url.PathEscape(loadUser), `{"content":"`+text+`"}`)
 	c.end, c.err = time.Now(), err
 	if err == nil && a.status != http.StatusNoContent {
 		c.err = fmt.Errorf("%d %s", a.status, a.body)
@@ -118,7 +120,7 @@ func slowest(calls []call) (longest time.Duration) {
 // verify demands that all that was acknowledged is stored, each once.
 func (l *load) verify(api string) {
 	l.t.Helper()
-	a := newSimulator().must(l.t, "GET", api+"/msgs/"+url.PathEscape(l.user)+"?no=1000", "")
+	a := newSimulator().must(l.t, "GET", api+"/msgs/"+url.PathEscape(loadUser)+"?no=1000", "")
 	var stored []struct{ Content string }
 	if err := json.Unmarshal([]byte(a.body), &stored); err != nil {
 		l.t.Fatalf("read back: %v: %d %s", err, a.status, a.body)
@@ -146,9 +148,4 @@ func (l *load) verify(api string) {
 // course's simulator does.
 func newConnections() *http.Client {
 	return &http.Client{Timeout: deadline, Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}}
-}
-
-// keptAlive is a client that keeps its connections.
-func keptAlive() *http.Client {
-	return &http.Client{Timeout: deadline, Transport: &http.Transport{MaxIdleConnsPerHost: 100, Proxy: nil}}
 }

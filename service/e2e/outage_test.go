@@ -26,7 +26,7 @@ const (
 func outage(t *testing.T, a *app, fail, mend func()) {
 	t.Helper()
 	s := newSimulator()
-	l := startLoad(t, newConnections(), a.api, "ada", 4, 50*time.Millisecond)
+	l := startLoad(t, newConnections(), a.api, 4, 50*time.Millisecond)
 	eventually(t, "the load to run", func() bool { return l.acknowledged(time.Time{}) > 20 })
 	fail()
 	failedAt := time.Now()
@@ -55,7 +55,7 @@ func outage(t *testing.T, a *app, fail, mend func()) {
 func checkHonestAnswers(t *testing.T, a *app) {
 	t.Helper()
 	s := newSimulator()
-	for _, url := range []string{a.api + "/msgs", a.api + "/latest", a.api + "/msgs/ada?latest=7", a.web + "/public", a.web + "/ada"} {
+	for _, url := range []string{a.api + "/msgs", a.api + "/latest", a.api + "/msgs/Ada%20Lovelace?latest=7", a.web + "/public", a.web + "/Ada%20Lovelace"} {
 		answer := s.must(t, "GET", url, "")
 		if answer.status != 503 || answer.header.Get("Retry-After") == "" || answer.took > mostPatience {
 			t.Errorf("GET %s = %d after %v, Retry-After %q; want 503 with Retry-After in time",

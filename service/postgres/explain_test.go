@@ -107,7 +107,7 @@ func TestLookupsAreByIndex(t *testing.T) {
 	t.Parallel()
 	s := seeded(t)
 	for name, query := range map[string]string{
-		"credentials":  `SELECT id, username, session_epoch, pw_hash FROM users WHERE username = 'user7'`,
+		"by name":      `SELECT id, username, session_epoch, pw_hash FROM users WHERE username = 'user7'`,
 		"session":      `SELECT id, username FROM users WHERE id = 7 AND session_epoch = 1`,
 		"next digest":  `SELECT id FROM users WHERE pw_hash LIKE 'digest$%' ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`,
 		"add message":  `INSERT INTO messages (author_id, text) SELECT id, 'x' FROM users WHERE username = 'user7'`,

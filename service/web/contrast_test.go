@@ -30,11 +30,18 @@ func TestColoursCanBeRead(t *testing.T) {
 		front, back string
 		want        float64
 	}{
-		{"text", "page", minContrast}, {"text", "card", minContrast}, {"text", "notice", minContrast},
-		{"muted", "page", minContrast}, {"muted", "card", minContrast},
-		{"accent", "page", minContrast}, {"accent", "card", minContrast}, {"on-accent", "accent", minContrast},
-		{"on-band", "band", minContrast}, {"wrong", "wrong-back", minContrast},
-		{"field", "card", minOutline}, {"wrong", "card", minOutline},
+		{"text", "page", minContrast},
+		{"text", "card", minContrast},
+		{"text", "notice", minContrast},
+		{"muted", "page", minContrast},
+		{"muted", "card", minContrast},
+		{"accent", "page", minContrast},
+		{"accent", "card", minContrast},
+		{"on-accent", "accent", minContrast},
+		{"on-band", "band", minContrast},
+		{"wrong", "wrong-back", minContrast},
+		{"field", "card", minOutline},
+		{"wrong", "card", minOutline},
 	}
 	for scheme, css := range map[string]string{"light": light, "dark": dark} {
 		colours := palette(t, css)
