@@ -1,5 +1,0 @@
-package main
-
-import "context"
-
-func simulateCommand(context.Context, []string, stdio) error { return errUsage }
