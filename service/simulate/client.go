@@ -43,15 +43,14 @@ type client struct {
 	header    http.Header
 	bases     []*url.URL
 	turn      int // whose turn it is among bases
-	close     bool
 	wire      atomic.Uint32 // the last four bytes that were read
 }
 
 func newClient(bases []*url.URL, credentials string, closing bool, turn int) *client {
-	c := &client{bases: bases, close: closing, turn: turn}
+	c := &client{bases: bases, turn: turn}
 	dialer := &net.Dialer{}
 	c.transport = &http.Transport{
-		DisableKeepAlives:   closing,
+		DisableKeepAlives:   closing, // and say "Connection: close"
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: 1,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -100,7 +99,7 @@ func (c *client) build(ctx context.Context, r request) *http.Request {
 	target.Path, target.RawPath = base.Path+r.path+r.user, base.EscapedPath()+r.path+url.PathEscape(r.user)
 	target.RawQuery = r.query
 	req := &http.Request{
-		Method: r.method, URL: &target, Host: base.Host, Header: c.header, Close: c.close,
+		Method: r.method, URL: &target, Host: base.Host, Header: c.header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	if r.body != nil {

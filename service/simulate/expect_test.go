@@ -50,15 +50,29 @@ func TestExpectationFollowsTheRegistrations(t *testing.T) {
 	}
 }
 
-// TestAnAnsweredWriteProvesItsUsers: after it a 404 is no consequence.
-func TestAnAnsweredWriteProvesItsUsers(t *testing.T) {
+// TestAnswersProveThatUsersExist: after them a 404 is no consequence of a
+// registration without an answer.
+func TestAnswersProveThatUsersExist(t *testing.T) {
 	t.Parallel()
-	m := newModel()
-	m.note(step{op: opRegister, action: Action{User: "Ada"}}, true, verdict{kind: Timeout, fate: maybeDone}, 0)
+	register := step{op: opRegister, action: Action{User: "Ada"}}
 	tweet := step{op: opTweet, action: Action{User: "Ada"}}
-	m.note(tweet, true, verdict{fate: surelyDone, heard: true}, 204)
-	if got, want := m.expect(tweet), (expectation{done: true}); got != want {
-		t.Errorf("expect(tweet) = %+v, want %+v", got, want)
+	of := step{op: opFollow, action: Action{User: "Cy", Target: "Ada"}}
+	stored := verdict{fate: surelyDone, heard: true}
+	for _, tc := range []struct {
+		proof  step
+		v      verdict
+		status int
+	}{
+		{register, verdict{heard: true}, 400}, // taken: by ourselves
+		{tweet, stored, 204},
+		{of, stored, 204},
+	} {
+		m := newModel()
+		m.note(register, true, verdict{kind: Timeout, fate: maybeDone}, 0)
+		m.note(tc.proof, true, tc.v, tc.status)
+		if got, want := m.expect(tweet), (expectation{done: true}); got != want {
+			t.Errorf("after %v was answered %d: expect(tweet) = %+v, want %+v", tc.proof.action, tc.status, got, want)
+		}
 	}
 }
 

@@ -124,6 +124,18 @@ func TestMessagesAreComparedAsMultisets(t *testing.T) {
 	}
 }
 
+// TestOthersMessagesAreNotTheUsers: a list must hold only what it says.
+func TestOthersMessagesAreNotTheUsers(t *testing.T) {
+	t.Parallel()
+	n := &name{}
+	n.tweeted("a", true, surelyDone)
+	var got Verification
+	got.messages("Ada", n, append(messagesBy("Ada", "a"), messagesBy("Cy", "a")...))
+	if diff := cmp.Diff(Verification{NeverSent: 1, Messages: 2}, got); diff != "" {
+		t.Errorf("a list with another's message (-want +got):\n%s", diff)
+	}
+}
+
 func messagesBy(user string, texts ...string) []message {
 	list := make([]message, len(texts))
 	for i, text := range texts {
