@@ -42,7 +42,7 @@ type client struct {
 	transport *http.Transport
 	header    http.Header
 	bases     []*url.URL
-	turn      int // whose turn it is among bases
+	turn      int           // whose turn it is among bases
 	wire      atomic.Uint32 // the last four bytes that were read
 }
 
