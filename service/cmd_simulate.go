@@ -48,6 +48,8 @@ type simulateFlags struct {
 	json     bool
 }
 
+// simulateCommand plays a scenario, or makes one. Where a run ends badly the
+// report is written all the same, and the error says why in one line.
 func simulateCommand(ctx context.Context, args []string, std stdio) error {
 	f, err := parseSimulateFlags(args, std.Err)
 	if err != nil {
@@ -80,6 +82,7 @@ func parseSimulateFlags(args []string, usage io.Writer) (*simulateFlags, error) 
 		flags.PrintDefaults()
 	}
 	f.define(flags)
+	// The flag package writes the usage for -h and for mistakes alike.
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
@@ -155,7 +158,7 @@ func loadScenario(name string, limit int) (actions []simulate.Action, err error)
 }
 
 func readScenario(name string) ([]simulate.Action, error) {
-	file, err := os.Open(name) //nolint:gosec // the user names the file
+	file, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}

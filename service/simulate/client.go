@@ -124,7 +124,7 @@ func (c *client) hasExtra(res *http.Response) bool {
 	return length != "" && length != "0" || len(res.TransferEncoding) > 0 || hidden
 }
 
-// tailConn notes the last bytes that were read.
+// tailConn notes, for hasExtra, the last bytes that were read.
 type tailConn struct {
 	net.Conn
 	tail *atomic.Uint32

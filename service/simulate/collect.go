@@ -68,6 +68,8 @@ func (c *collector) add(r result) {
 	c.success(r.ended)
 }
 
+// failure lengthens the stretch in which all fails. With several workers the
+// ends come in order, the beginnings do not.
 func (c *collector) failure(began, ended time.Duration) {
 	if !c.failing {
 		c.failing, c.failingSince, c.failingUntil = true, began, ended

@@ -76,6 +76,8 @@ func (g *generator) someone() int {
 	return int(u * u * float64(g.known))
 }
 
+// register is also what makes a second registration, which a server must
+// refuse: it has another password and perhaps another address.
 func (g *generator) register(a *Action, user int) {
 	a.Command, a.User = Register, g.names[user]
 	a.Email = strings.ReplaceAll(a.User, " ", pick(g.random, []string{"+", ".", "-"})) +
@@ -97,9 +99,10 @@ func (g *generator) tweet(a *Action) {
 // so that in the end exactly all wanted ones were.
 func among(r random, wanted, left int) bool { return r.below(left) < wanted }
 
+// follow may ask for what is so already; that must be no error.
 func (g *generator) follow(a *Action) {
 	again := among(g.random, g.q.again, g.q.follows) && len(g.followed) > 0
-	p := g.strangers()
+	p := g.unrelated()
 	if again {
 		g.q.again--
 		p = pick(g.random, g.followed)
@@ -112,9 +115,9 @@ func (g *generator) follow(a *Action) {
 	a.Command, a.User, a.Target = Follow, g.names[p.who], g.names[p.whom]
 }
 
-// strangers draws two users of whom the one does not follow the other yet. In
+// unrelated draws two users of whom the one does not follow the other yet. In
 // a small crowd everybody may follow everybody; then any two will do.
-func (g *generator) strangers() pair {
+func (g *generator) unrelated() pair {
 	var p pair
 	for range 100 {
 		p = pair{g.someone(), g.random.below(g.known)}
@@ -125,13 +128,15 @@ func (g *generator) strangers() pair {
 	return p
 }
 
+// unfollow asks for what is so already in a quarter of all cases, as many as
+// in the course's scenario.
 func (g *generator) unfollow(a *Action) {
 	idle := among(g.random, g.q.idle, g.q.unfollows)
 	g.q.unfollows--
 	var p pair
 	if idle || len(g.followed) == 0 {
 		g.q.idle--
-		p = g.strangers()
+		p = g.unrelated()
 	} else {
 		p = pick(g.random, g.followed)
 	}

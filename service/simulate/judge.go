@@ -52,6 +52,7 @@ func judge(want expectation, o op, got answer) verdict {
 	if got.err != nil {
 		return judgeError(got.err)
 	}
+	// Whatever is not understood may have been stored nevertheless.
 	v := verdict{kind: WrongStatus, fate: maybeDone, again: got.status == http.StatusServiceUnavailable}
 	switch got.status {
 	case http.StatusOK, http.StatusNoContent:
@@ -80,6 +81,9 @@ func judge(want expectation, o op, got answer) verdict {
 	return v
 }
 
+// judgeError tells apart what people count apart, and whether the request can
+// have reached the server. A timeout may end the dialling as well, but that is
+// not always told; so it counts as having arrived.
 func judgeError(err error) verdict {
 	var netErr net.Error
 	var opErr *net.OpError

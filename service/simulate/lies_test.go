@@ -220,7 +220,7 @@ func bodyAfter204(_ *fakeServer, w http.ResponseWriter, _ call) bool {
 func TestHangingIsATimeout(t *testing.T) {
 	t.Parallel()
 	server, url := newFakeServer(t)
-	server.lie = func(w http.ResponseWriter, r *http.Request, c call) bool {
+	server.lie = func(_ http.ResponseWriter, r *http.Request, c call) bool {
 		if c.id != 2 {
 			return false
 		}

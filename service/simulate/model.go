@@ -91,6 +91,7 @@ func (m *model) expect(s step) expectation {
 	}
 }
 
+// expectUsers is for requests that succeed if all these users exist.
 func expectUsers(users ...*name) expectation {
 	e := expectation{done: true}
 	for _, u := range users {

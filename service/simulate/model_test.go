@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -158,8 +159,7 @@ func TestOnlyTheNewestThousandCanBeVerified(t *testing.T) {
 		want  Verification
 	}{
 		{"the newest 1000", texts[:1000], Verification{NotReadable: 200}},
-		{"one of them missing", append(append([]string{}, texts[:10]...), texts[11:1001]...),
-			Verification{NotReadable: 200, Lost: Lost{Messages: 1}}},
+		{"one of them missing", slices.Concat(texts[:10], texts[11:1001]), Verification{NotReadable: 200, Lost: Lost{Messages: 1}}},
 		{"only 100 of 1200", texts[:100], Verification{Lost: Lost{Messages: 1100}}},
 	} {
 		var got Verification

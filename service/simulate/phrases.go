@@ -21,6 +21,8 @@ func lastNames() []string {
 	}
 }
 
+// A sentence is an opening, if any, a subject, a verb, an object, and often a
+// place; they fit in any combination, more or less.
 func openings() []string {
 	return []string{
 		"This morning", "Before the rain came", "Against all advice", "For the third time", "Without a word",
@@ -68,6 +70,7 @@ func speakers() []string {
 	return []string{"said Edda", "cried the baker", "muttered Hugo", "wrote the harbour master", "laughed Vera"}
 }
 
+// foreign holds other scripts, directions and a combining accent.
 func foreign() []string {
 	return []string{
 		"Rødgrød med fløde på Ærø — så er det sommer.", "Zwölf Boxkämpfer jagen Viktor quer über den Sylter Deich…",
@@ -77,10 +80,12 @@ func foreign() []string {
 	}
 }
 
+// emoji has some of several code points, joined or with a skin tone.
 func emoji() []string {
 	return []string{"🙂", "🎉🎉", "👩‍👩‍👧‍👦", "🇩🇰", "☔️", "🐕‍🦺", "👍🏽"}
 }
 
+// traps is what HTML, SQL, templates and URLs must each leave alone.
 func traps() []string {
 	return []string{
 		"<b>bold?</b>", "&amp; so on:", "Robert'); --", "100% \\o/", `He said "no".`, "{{ .Secret }}", "$1 :name ?",

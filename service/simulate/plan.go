@@ -62,6 +62,8 @@ func plan(opts Options, suffix string) []step {
 			due = time.Duration(float64(elapsed) / opts.Speed)
 		}
 		steps = append(steps, step{op: opOf(a.Command), action: a, due: due})
+		// The reads follow an action of the user whom they ask for, so that
+		// the schedule knows when that user's existence is settled.
 		for owed += opts.MixReads / (1 - opts.MixReads); owed >= 1; owed-- {
 			steps = append(steps, step{op: opLatest + op(reads)%(ops-opLatest), action: a, due: due})
 			reads++

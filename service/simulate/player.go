@@ -18,6 +18,7 @@ func Run(ctx context.Context, opts Options) (Report, error) {
 		return Report{}, fmt.Errorf("simulate: %w", err)
 	}
 	reader := &reader{client: newClient(bases, opts.Credentials, opts.ConnectionClose, 0), patience: opts.patience}
+	defer reader.client.transport.CloseIdleConnections()
 	suffix, err := chooseSuffix(ctx, opts, reader)
 	if err != nil {
 		return Report{}, fmt.Errorf("simulate: %w", err)
@@ -26,6 +27,7 @@ func Run(ctx context.Context, opts Options) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("simulate: %w", err)
 	}
+	// From here on there is something to report, whatever happens.
 	stop := startProgress(opts, len(p.steps), p.collector.counts)
 	p.play(ctx, bases)
 	report := p.collector.report(time.Since(p.start))
@@ -38,7 +40,8 @@ func Run(ctx context.Context, opts Options) (Report, error) {
 	return report, report.Err()
 }
 
-// player plays one plan.
+// player plays one plan. Its workers share nothing but its parts, each of
+// which has its own lock.
 type player struct {
 	opts      Options
 	steps     []step
@@ -82,6 +85,8 @@ func (p *player) play(ctx context.Context, bases []*url.URL) {
 	workers.Wait()
 }
 
+// work does steps until there are none or ctx ends. A step that was taken and
+// not begun by then stays undone: the schedule has stopped too.
 func (p *player) work(ctx context.Context, c *client) {
 	for {
 		i, ok := p.schedule.take()
@@ -110,6 +115,8 @@ func (p *player) perform(ctx context.Context, c *client, i int) {
 	p.collector.add(r)
 }
 
+// attempt sends a step once. What to expect is asked anew each time, since an
+// attempt without an answer makes two answers right for the next.
 func (p *player) attempt(ctx context.Context, c *client, i int, first bool) (verdict, answer) {
 	s := p.steps[i]
 	want := p.model.expect(s)

@@ -159,6 +159,7 @@ func (r Report) WriteJSON(w io.Writer, err error) error {
 	return nil
 }
 
+// json leaves out the kinds of errors that did not happen.
 func (r Row) json() jsonRow {
 	out := jsonRow{
 		Sent: r.Sent, OK: r.Kinds[OK], Errors: map[string]int{},

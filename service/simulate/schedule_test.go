@@ -102,8 +102,10 @@ func TestOneWorkerKeepsTheOrderOfTheFile(t *testing.T) {
 func TestUnrelatedStepsDoNotWait(t *testing.T) {
 	t.Parallel()
 	s := newSchedule([]step{
-		{op: opRegister, action: Action{User: "a"}}, {op: opTweet, action: Action{User: "a"}},
-		{op: opRegister, action: Action{User: "b"}}, {op: opFollow, action: Action{User: "c", Target: "b"}},
+		{op: opRegister, action: Action{User: "a"}},
+		{op: opTweet, action: Action{User: "a"}},
+		{op: opRegister, action: Action{User: "b"}},
+		{op: opFollow, action: Action{User: "c", Target: "b"}},
 		{op: opTweet, action: Action{User: "d"}},
 	})
 	var ready []int

@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -173,7 +172,7 @@ func reply(w http.ResponseWriter, what any) {
 
 func refuse(w http.ResponseWriter, status int, text string) {
 	w.WriteHeader(status)
-	fmt.Fprintf(w, `{"status":%d,"error_msg":%q}`, status, text)
+	_ = json.NewEncoder(w).Encode(map[string]any{"status": status, "error_msg": text})
 }
 
 // once makes a lie that is told for one request only, of those that it fits.

@@ -52,6 +52,8 @@ func verify(ctx context.Context, r *reader, m *model, l *latest) Verification {
 	return v
 }
 
+// users gives all names that were mentioned, in a fixed order; strangers too,
+// who must not have come into being.
 func (m *model) users() []string {
 	users := make([]string, 0, len(m.names))
 	for n := range m.names {
@@ -102,7 +104,10 @@ func readFollows(ctx context.Context, r *reader, user string, status int) ([]str
 	return decodeFollows(got.body)
 }
 
-// messages compares as multisets: the same text may well be sent twice.
+// messages compares as multisets: the same text may well be sent twice. There
+// are three bounds for each text: how many must be there (required), how many
+// actions wanted it (wanted), and how many attempts may have stored it
+// (possible); the last two differ only if this client sent something again.
 func (v *Verification) messages(user string, n *name, found []message) {
 	stored := map[string]int{}
 	for _, f := range found {
@@ -126,13 +131,13 @@ func (v *Verification) messages(user string, n *name, found []message) {
 		v.Lost.Messages += max(0, need-stored[text])
 	}
 	for text, have := range stored {
-		switch most := possible[text]; {
-		case most == 0:
+		most := possible[text]
+		if most == 0 {
 			v.NeverSent += have
-		default:
-			v.Twice += max(0, have-most)
-			v.TwiceByRetry += max(0, min(have, most)-wanted[text])
+			continue
 		}
+		v.Twice += max(0, have-most)
+		v.TwiceByRetry += max(0, min(have, most)-wanted[text])
 	}
 }
 
@@ -161,6 +166,7 @@ func (n *name) required(cut bool) (required map[string]int, unreadable int) {
 	return required, unreadable
 }
 
+// follows holds the list against what each relation may be by now.
 func (v *Verification) follows(n *name, found []string) {
 	stored := map[string]int{}
 	for _, f := range found {

@@ -42,9 +42,10 @@ func makeNames(r random, n int) []string {
 // backslashes among them. The space does not stand at an end, where forms may
 // trim it.
 func (w writer) password() string {
+	const printable = `!"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_` + "`abcdefghijklmnopqrstuvwxyz{|}~"
 	b := make([]byte, 5+w.random.below(6))
 	for i := range b {
-		b[i] = byte('!' + w.random.below('~'-'!'+1))
+		b[i] = pick(w.random, []byte(printable))
 	}
 	if w.random.oneIn(10) {
 		b[len(b)/2] = ' '
