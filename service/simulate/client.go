@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"sync/atomic"
@@ -42,8 +43,9 @@ type client struct {
 	transport *http.Transport
 	header    http.Header
 	bases     []*url.URL
-	turn      int           // whose turn it is among bases
-	wire      atomic.Uint32 // the last four bytes that were read
+	turn      int       // whose turn it is among bases
+	conn      *tailConn // that the present request got; nil under TLS
+	trace     *httptrace.ClientTrace
 }
 
 func newClient(bases []*url.URL, credentials string, closing bool, turn int) *client {
@@ -58,9 +60,14 @@ func newClient(bases []*url.URL, credentials string, closing bool, turn int) *cl
 			if err != nil {
 				return nil, err
 			}
-			return &tailConn{Conn: conn, tail: &c.wire}, nil
+			return &tailConn{Conn: conn}, nil
 		},
 	}
+	// Of all connections, some perhaps still being given up, this is the one
+	// whose answer is read next.
+	c.trace = &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) {
+		c.conn, _ = got.Conn.(*tailConn)
+	}}
 	c.header = http.Header{
 		"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(credentials))},
 		"Content-Type":  {"application/json"},
@@ -74,7 +81,7 @@ func newClient(bases []*url.URL, credentials string, closing bool, turn int) *cl
 func (c *client) do(ctx context.Context, timeout time.Duration, r request) answer {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	res, err := c.transport.RoundTrip(c.build(ctx, r))
+	res, err := c.transport.RoundTrip(c.build(httptrace.WithClientTrace(ctx, c.trace), r))
 	if err != nil {
 		return answer{err: fmt.Errorf("%s %s: %w", r.method, r.path+r.user, err)}
 	}
@@ -120,14 +127,14 @@ func (c *client) hasExtra(res *http.Response) bool {
 	}
 	length := res.Header.Get("Content-Length")
 	// Under TLS the last bytes of the connection are not those of the answer.
-	hidden := res.TLS == nil && c.wire.Load() != headEnd
+	hidden := c.conn != nil && c.conn.tail.Load() != headEnd
 	return length != "" && length != "0" || len(res.TransferEncoding) > 0 || hidden
 }
 
 // tailConn notes, for hasExtra, the last bytes that were read.
 type tailConn struct {
 	net.Conn
-	tail *atomic.Uint32
+	tail atomic.Uint32 // net/http reads ahead in a goroutine of its own
 }
 
 func (t *tailConn) Read(p []byte) (int, error) {
