@@ -49,6 +49,9 @@ func (w *Web) renderLastResort() ([]byte, error) {
 
 func newErrorPage(status int, message string) *errorPage {
 	title, help := explain(status)
+	if status >= http.StatusInternalServerError {
+		message = "" // what broke in here helps nobody out there
+	}
 	return &errorPage{
 		basePage: basePage{Title: title},
 		Status:   status,
@@ -76,7 +79,7 @@ func explain(status int) (title, help string) {
 	case http.StatusTooManyRequests:
 		return "Too many attempts", "To keep accounts safe we slow down after several attempts."
 	case http.StatusServiceUnavailable:
-		return "Back in a moment", "MiniTwit is busy or under maintenance. Nothing that was confirmed to you is lost."
+		return "Back in a moment", "MiniTwit is busy or its database is away. Whatever was confirmed to you is safe."
 	}
 	return "Something went wrong", "This is our mistake, not yours, and it has been recorded. Please try again in a moment."
 }
