@@ -149,3 +149,12 @@ func (v *visitor) share(text string) page {
 	v.t.Helper()
 	return v.post("/add_message", url.Values{"text": {text}})
 }
+
+// inputNames gives the names of all inputs in the order of the document.
+func inputNames(p page) (names []string) {
+	for _, n := range cascadia.QueryAll(p.doc, cascadia.MustCompile("input")) {
+		name, _ := check.Attr(n, "name")
+		names = append(names, name)
+	}
+	return names
+}
