@@ -18,7 +18,8 @@ import (
 	"minitwit/service/simulate"
 )
 
-const simulateUsage = `minitwit simulate plays a scenario of users' actions against the simulator API, as the course's
+const simulateHelp = `
+Plays a scenario of users' actions against the simulator API, as the course's
 simulator does: one request after another, a new connection each, 0.3 s to answer. Then it reads
 everything back and reports what was lost, stored twice, or never sent.
 
@@ -31,10 +32,7 @@ everything back and reports what was lost, stored twice, or never sent.
 
 It exits with 0 only if every answer was right, nothing was lost, stored twice or made up, and
 "latest" is right. It must be the only one that writes as its users meanwhile; run it again and
-all names get a suffix.
-
-Flags:
-`
+all names get a suffix.`
 
 // simulateFlags are the command's flags as they were given.
 type simulateFlags struct {
@@ -51,7 +49,7 @@ type simulateFlags struct {
 // simulateCommand plays a scenario, or makes one. Where a run ends badly the
 // report is written all the same, and the error says why in one line.
 func simulateCommand(ctx context.Context, args []string, std stdio) error {
-	f, err := parseSimulateFlags(args, std.Err)
+	f, err := parseSimulateFlags(args, std)
 	if err != nil {
 		return err
 	}
@@ -73,21 +71,12 @@ func simulateCommand(ctx context.Context, args []string, std stdio) error {
 	return err
 }
 
-func parseSimulateFlags(args []string, usage io.Writer) (*simulateFlags, error) {
+func parseSimulateFlags(args []string, std stdio) (*simulateFlags, error) {
 	f := &simulateFlags{}
-	flags := flag.NewFlagSet("simulate", flag.ContinueOnError)
-	flags.SetOutput(usage)
-	flags.Usage = func() {
-		fmt.Fprint(usage, simulateUsage)
-		flags.PrintDefaults()
-	}
+	flags := newFlags(std, "simulate [flags]", simulateHelp)
 	f.define(flags)
-	// The flag package writes the usage for -h and for mistakes alike.
-	if err := flags.Parse(args); err != nil {
+	if err := parseNoArguments(flags, args); err != nil {
 		return nil, err
-	}
-	if flags.NArg() > 0 {
-		return nil, fmt.Errorf("simulate: unknown argument %q; -h shows what there is", flags.Arg(0))
 	}
 	f.opts.SkipVerify = !f.verify
 	if len(f.opts.URLs) == 0 {

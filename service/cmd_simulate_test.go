@@ -81,7 +81,7 @@ func TestSimulateRefusesBadUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"more"}, `unknown argument "more"`},
+		{[]string{"more"}, `unexpected argument "more"`},
 		{[]string{"--nonsense"}, "not defined"},
 		{[]string{"--speed", "fast"}, `"fast" is neither max nor a factor`},
 		{[]string{"--speed", "0"}, `"0" is neither`},
@@ -92,8 +92,8 @@ func TestSimulateRefusesBadUsage(t *testing.T) {
 		{[]string{"--generate", missing, "--actions", "1"}, "is outside"},
 		{[]string{"--url", "ftp://x"}, "not the URL"},
 	} {
-		if _, _, err := runSimulate(tc.args...); err == nil || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("simulate %q = %v, want an error with %q", tc.args, err, tc.want)
+		if _, said, err := runSimulate(tc.args...); err == nil || !strings.Contains(err.Error()+said, tc.want) {
+			t.Errorf("simulate %q = %v %s, want an error with %q", tc.args, err, said, tc.want)
 		}
 	}
 }
