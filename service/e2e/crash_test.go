@@ -69,16 +69,7 @@ func TestABurstOfRegistrationsIsAnsweredAtOnceAndSurvivesACrash(t *testing.T) {
 	t.Parallel()
 	db := dbtest.URL(t)
 	first := start(t, options{db: db})
-	const users = 50
-	answers := make([]answer, users)
-	var burst sync.WaitGroup
-	for i := range users {
-		burst.Go(func() {
-			answers[i], _ = newSimulator().do(t.Context(), "POST", first.api+"/register",
-				fmt.Sprintf(`{"username":"user %d","email":"a@b","pwd":"secret %d"}`, i, i))
-		})
-	}
-	burst.Wait()
+	answers := burst(t, first, "user")
 	first.kill()
 	for i, a := range answers {
 		if a.status != 204 || a.took > 300*time.Millisecond {
@@ -86,11 +77,26 @@ func TestABurstOfRegistrationsIsAnsweredAtOnceAndSurvivesACrash(t *testing.T) {
 		}
 	}
 	second := start(t, options{db: db})
-	for i := range users {
+	for i := range answers {
 		if err := login(second.web, fmt.Sprintf("user %d", i), fmt.Sprintf("secret %d", i)); err != nil {
 			t.Errorf("user %d: %v", i, err)
 		}
 	}
+}
+
+// burst registers 50 users, NAME 0 to NAME 49, all at once.
+func burst(t *testing.T, a *app, name string) []answer {
+	t.Helper()
+	answers := make([]answer, 50)
+	var all sync.WaitGroup
+	for i := range answers {
+		all.Go(func() {
+			answers[i], _ = newSimulator().do(t.Context(), "POST", a.api+"/register",
+				fmt.Sprintf(`{"username":"%s %d","email":"a@b","pwd":"secret %d"}`, name, i, i))
+		})
+	}
+	all.Wait()
+	return answers
 }
 
 // login signs in with a form, as a browser does.

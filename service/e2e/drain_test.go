@@ -67,22 +67,10 @@ func TestStoppingAReplicaFailsNoRequest(t *testing.T) {
 func TestAStopFinishesTheRequestsInWork(t *testing.T) {
 	t.Parallel()
 	a := start(t, options{})
-	answered := make(chan error, 1)
-	body, finish := slowBody(`{"username":"ada","email":"a@b","pwd":"x"}`)
-	go func() {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.api+"/register", body)
-		if err == nil {
-			_, err = fetch(newConnections(), req)
-		}
-		answered <- err
-	}()
-	eventually(t, "the request to be in work", func() bool {
-		return strings.Contains(newSimulator().must(t, "GET", a.ops+"/metrics", "").body,
-			`minitwit_http_requests_in_flight{surface="api"} 1`)
-	})
+	finish := hold(t, a)
 	a.signalTerm()
-	finish()
-	if err := <-answered; err != nil {
+	eventually(t, "the drain to begin", func() bool { return len(a.logged("draining")) > 0 })
+	if err := finish(); err != nil {
 		t.Errorf("a request in work at SIGTERM: %v", err)
 	}
 	if err := a.wait(); err != nil {

@@ -11,12 +11,27 @@ import (
 	"time"
 )
 
-// slowBody is a request body that ends when finish is called.
-func slowBody(content string) (body io.Reader, finish func()) {
-	r, w := io.Pipe()
-	return r, func() {
-		_, _ = io.WriteString(w, content)
-		_ = w.Close()
+// hold has a request in work on the API until finish is called, which gives
+// how it ended.
+func hold(t *testing.T, a *app) (finish func() error) {
+	t.Helper()
+	body, rest := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.api+"/register", body)
+		if err == nil {
+			_, err = fetch(newConnections(), req)
+		}
+		ended <- err
+	}()
+	eventually(t, "the request to be in work", func() bool {
+		return strings.Contains(newSimulator().must(t, "GET", a.ops+"/metrics", "").body,
+			`minitwit_http_requests_in_flight{surface="api"} 1`)
+	})
+	return func() error {
+		_, _ = io.WriteString(rest, `{"username":"ada","email":"a@b","pwd":"x"}`)
+		_ = rest.Close()
+		return <-ended
 	}
 }
 
@@ -78,22 +93,10 @@ func TestHugeHeadersAreRefused(t *testing.T) {
 func TestOverloadIsAnswered503AtOnce(t *testing.T) {
 	t.Parallel()
 	a := start(t, options{env: []string{"MAX_IN_FLIGHT=1"}})
-	body, finish := slowBody("{}")
-	held := make(chan error, 1)
-	go func() {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.api+"/register", body)
-		if err == nil {
-			_, err = fetch(newConnections(), req)
-		}
-		held <- err
-	}()
-	var refused answer
-	eventually(t, "a 503", func() bool {
-		refused = newSimulator().must(t, "GET", a.api+"/latest", "")
-		return refused.status == 503
-	})
-	if refused.header.Get("Retry-After") == "" || !strings.Contains(refused.body, `"status":503`) || refused.took > 300*time.Millisecond {
-		t.Errorf("overload is answered %v %q after %v, want Retry-After and JSON at once", refused.header, refused.body, refused.took)
+	finish := hold(t, a)
+	refused := newSimulator().must(t, "GET", a.api+"/latest", "")
+	if refused.status != 503 || refused.header.Get("Retry-After") == "" || !strings.Contains(refused.body, `"status":503`) || refused.took > 300*time.Millisecond {
+		t.Errorf("overload is answered %d %v %q after %v, want 503, Retry-After and JSON at once", refused.status, refused.header, refused.body, refused.took)
 	}
 	if live := newSimulator().must(t, "GET", a.ops+"/livez", ""); live.status != 200 {
 		t.Errorf("/livez under overload = %d, want 200: a kill would make it worse", live.status)
@@ -101,8 +104,7 @@ func TestOverloadIsAnswered503AtOnce(t *testing.T) {
 	if page := newSimulator().must(t, "GET", a.web+"/public", ""); page.status != 200 {
 		t.Errorf("meanwhile the other surface answers %d, want 200", page.status)
 	}
-	finish()
-	must(t, <-held)
+	must(t, finish())
 	if after := newSimulator().must(t, "GET", a.api+"/latest", ""); after.status != 200 {
 		t.Errorf("after the overload = %d, want 200", after.status)
 	}
