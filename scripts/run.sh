@@ -23,7 +23,8 @@ build||build|build bin/minitwit
 test||test|everything CI runs: lint, unit, fuzz
 lint|eslint|test|formatters and linters for Go, shell and workflows
 fuzz||test|every fuzz target, for longer
-simulate||simulate|play a simulator scenario against the local API'
+simulate||simulate|play a simulator scenario against the local API
+bench||bench|measure what README and LESSONS promise, against its aims'
 
 # help prints the table, so that it cannot list what is not dispatched.
 help() {
