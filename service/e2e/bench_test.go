@@ -231,6 +231,8 @@ func TestBenchWebCrashes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var crashes sync.WaitGroup
 	crashes.Go(func() {
+		views := time.NewTicker(20 * time.Millisecond)
+		defer views.Stop()
 		for kill := time.NewTicker(5 * time.Second); ctx.Err() == nil; {
 			web := start(t, options{binary: binaries.faults, db: db, args: []string{"--only", "web"}, env: []string{"MINITWIT_FAULT=panic"}})
 			for alive := true; alive && ctx.Err() == nil; {
@@ -240,7 +242,7 @@ func TestBenchWebCrashes(t *testing.T) {
 				select {
 				case <-kill.C:
 					alive = false
-				default:
+				case <-views.C:
 				}
 			}
 			web.kill()
