@@ -50,6 +50,16 @@ func TestTheOpsPortTellsWhatOnCallAsks(t *testing.T) {
 	}
 }
 
+func TestHeadIsAnsweredLikeGetWithoutABody(t *testing.T) {
+	t.Parallel()
+	a := start(t, options{})
+	for url, want := range map[string]int{a.web + "/public": 200, a.web + "/nobody": 404, a.api + "/latest": 200, a.api + "/msgs": 200} {
+		if got := newSimulator().must(t, "HEAD", url, ""); got.status != want || got.body != "" || got.header.Get("Content-Length") == "0" {
+			t.Errorf("HEAD %s = %d %v, want %d and the length of what GET gives", url, got.status, got.header, want)
+		}
+	}
+}
+
 func TestTheHealthcheckCommandFollowsLivez(t *testing.T) {
 	t.Parallel()
 	a := start(t, options{})

@@ -52,10 +52,6 @@ func errorHandler(render renderError) echo.HTTPErrorHandler {
 		if wait, ok := retryAfter[status]; ok {
 			c.Response().Header().Set(echo.HeaderRetryAfter, wait)
 		}
-		if c.Request().Method == http.MethodHead {
-			_ = c.NoContent(status) // a client that went away is no error of ours
-			return
-		}
-		_ = render(c, status, message)
+		_ = render(c, status, message) // that the client has gone away is no error of ours
 	}
 }

@@ -81,7 +81,7 @@ func newSurface(name, alive string, render renderError, o SurfaceOptions) *Surfa
 		faults,
 	)
 	s.server = &http.Server{
-		Handler:           s.handler,
+		Handler:           headAsGet(s.handler),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -90,6 +90,18 @@ func newSurface(name, alive string, render renderError, o SurfaceOptions) *Surfa
 		ErrorLog:          stdlog.New(log.With().Str("from", "net/http").Logger(), "", 0),
 	}
 	return s
+}
+
+// headAsGet answers HEAD like GET, for which echo has the routes; net/http
+// leaves out the body.
+func headAsGet(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			r = r.WithContext(r.Context()) // a copy: net/http has to remember what was asked
+			r.Method = http.MethodGet
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Listen takes the address. A taken port is an error here, before anything
