@@ -18,7 +18,6 @@ var longName = strings.Repeat("Wolfeschlegelstein", 15)[:255]
 func TestEveryPageFitsEveryScreen(t *testing.T) {
 	t.Parallel()
 	empty := serve(t, options{})
-	full := populated(t)
 	for _, l := range []look{{width: 320}, {width: 360}, {width: 360, dark: true}, {width: 1280}, {width: 1280, dark: true}, {width: 360, noScript: true}} {
 		t.Run(l.String(), func(t *testing.T) {
 			t.Parallel()
@@ -26,7 +25,7 @@ func TestEveryPageFitsEveryScreen(t *testing.T) {
 			nothing.visit("/public")
 			nothing.screenshot("public-empty")
 
-			b := newTab(t, full, l)
+			b := newTab(t, populated(t), l)
 			for path, name := range map[string]string{"/public": "public", "/ben": "user", "/login": "login", "/register": "register"} {
 				b.visit(path)
 				b.screenshot(name)
