@@ -51,7 +51,7 @@ func serveCommand(ctx context.Context, args []string, std stdio) error {
 	}
 	p := &program{cfg: cfg, log: log, registry: server.NewRegistry(build())}
 	defer p.close()
-	if err := p.open(*only); err != nil {
+	if err := p.open(*only); err != nil { //nolint:contextcheck // what is opened outlives ctx: it drains after its end
 		return err
 	}
 	return p.run(ctx)

@@ -75,6 +75,12 @@ func OpenWith(t testing.TB, o postgres.Options) *postgres.Store {
 	return store
 }
 
+// OpenPatient gives a test a Store for migrations of the database at url.
+func OpenPatient(t testing.TB, url string) *postgres.Store {
+	t.Helper()
+	return OpenWith(t, postgres.Options{URL: url, Timeout: postgres.MigrationTimeout})
+}
+
 func startShared() {
 	// What survives a crash of the machine does not matter to a test.
 	shared.cluster, shared.err = NewCluster("fsync = off", "synchronous_commit = off", "full_page_writes = off")

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -36,10 +35,11 @@ type app struct {
 // options of start; the zero value serves both surfaces of the release on a
 // database of its own.
 type options struct {
-	binary string   // default: the release
-	args   []string // after "serve"
-	env    []string
-	db     string // URL; default: a fresh database
+	binary   string   // default: the release
+	args     []string // after "serve"
+	surfaces int      // how many it will serve; default: 1 with args, 2 without
+	env      []string
+	db       string // URL; default: a fresh database
 }
 
 // start runs a server and waits until it listens. It ends with the test.
@@ -68,7 +68,10 @@ func start(t testing.TB, o options) *app {
 		t.Fatal(err)
 	}
 	listening := make(chan struct{})
-	go a.readLog(stderr, listening, len(o.args) == 0)
+	if o.surfaces == 0 {
+		o.surfaces = 2 - min(1, len(o.args))
+	}
+	go a.readLog(stderr, listening, o.surfaces)
 	t.Cleanup(a.kill)
 	select {
 	case <-listening:
@@ -81,11 +84,8 @@ func start(t testing.TB, o options) *app {
 }
 
 // readLog collects the log and learns the addresses from it.
-func (a *app) readLog(stderr io.Reader, listening chan struct{}, both bool) {
-	missing := 2 // the ops port and a surface
-	if both {
-		missing = 3
-	}
+func (a *app) readLog(stderr io.Reader, listening chan struct{}, surfaces int) {
+	missing := surfaces + 1 // the ops port
 	lines := bufio.NewScanner(stderr)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -131,13 +131,6 @@ func (a *app) logged(message string) []map[string]any {
 	return found
 }
 
-func (a *app) signal(s os.Signal) {
-	a.t.Helper()
-	if err := a.cmd.Process.Signal(s); err != nil {
-		a.t.Errorf("signal %v: %v", s, err)
-	}
-}
-
 // kill ends the process at once; a second time does nothing.
 func (a *app) kill() {
 	_ = a.cmd.Process.Kill()
@@ -156,10 +149,26 @@ func (a *app) wait() error {
 	}
 }
 
+// signalTerm asks the process to stop in order.
+func (a *app) signalTerm() {
+	a.t.Helper()
+	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		a.t.Errorf("SIGTERM: %v", err)
+	}
+}
+
 // terminate asks the process to stop in order and demands that it exits 0.
 func (a *app) terminate() {
 	a.t.Helper()
-	a.signal(syscall.SIGTERM)
+	a.terminateWhile(func() {})
+}
+
+// terminateWhile is terminate with something to do once the drain has begun.
+func (a *app) terminateWhile(during func()) {
+	a.t.Helper()
+	a.signalTerm()
+	eventually(a.t, "the drain to begin", func() bool { return len(a.logged("draining")) > 0 })
+	during()
 	if err := a.wait(); err != nil {
 		a.t.Errorf("after SIGTERM: %v, want exit 0", err)
 	}

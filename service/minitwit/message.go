@@ -51,7 +51,7 @@ func ParseCursor(s string) (Cursor, error) {
 	date, id, _ := strings.Cut(s, "-")
 	d, errDate := strconv.ParseUint(date, 10, 63)
 	i, errID := strconv.ParseUint(id, 10, 63)
-	c := Cursor{PubDate: int64(d), ID: int64(i)} //nolint:gosec // ParseUint was told 63 bits
+	c := Cursor{PubDate: int64(d), ID: int64(i)} // 63 bits fit
 	if errDate != nil || errID != nil || c.String() != s {
 		return Cursor{}, Errorf(CodeInvalid, "The address names a page that cannot be: %q", s)
 	}

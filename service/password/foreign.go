@@ -2,7 +2,6 @@ package password
 
 import (
 	"crypto/pbkdf2"
-	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"
@@ -57,7 +56,7 @@ func verifyForeign(stored, password string) (bool, error) {
 }
 
 func werkzeugPBKDF2(params []string, salt, password string, size int) ([]byte, error) {
-	hashes := map[string]func() hash.Hash{"sha1": sha1.New, "sha256": sha256.New, "sha512": sha512.New}
+	hashes := map[string]func() hash.Hash{"sha256": sha256.New, "sha512": sha512.New}
 	if len(params) != 2 || hashes[params[0]] == nil {
 		return nil, ErrUnknownFormat
 	}

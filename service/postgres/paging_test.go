@@ -1,9 +1,9 @@
 package postgres_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,7 +26,7 @@ func TestPagingVisitsEachMessageOnceInBothDirections(t *testing.T) {
 	rand.New(rand.NewPCG(1, 2)).Shuffle(total, func(i, j int) { dates[i], dates[j] = dates[j], dates[i] })
 	for i, date := range dates {
 		_, err := s.DB().ExecContext(t.Context(),
-			`INSERT INTO messages (author_id, text, pub_date) VALUES ($1, $2, $3)`, 1+i%2, fmt.Sprint(i), date)
+			`INSERT INTO messages (author_id, text, pub_date) VALUES ($1, $2, $3)`, 1+i%2, strconv.Itoa(i), date)
 		if err != nil {
 			t.Fatal(err)
 		}

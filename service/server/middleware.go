@@ -54,11 +54,11 @@ func accessLog(log zerolog.Logger) echo.MiddlewareFunc {
 			start := time.Now()
 			err := next(c)
 			status := c.Response().Status
-			event := log.WithLevel(levelOf(status, c.Path()))
-			if status >= http.StatusInternalServerError {
-				event = event.Err(err)
+			if status < http.StatusInternalServerError {
+				err = nil // the client's affair
 			}
-			event.
+			log.WithLevel(levelOf(status, c.Path())).
+				Err(err).
 				Str("request_id", c.Response().Header().Get(echo.HeaderXRequestID)).
 				Str("method", c.Request().Method).
 				Str("route", c.Path()).

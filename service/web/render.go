@@ -93,7 +93,7 @@ func (w *Web) render(c echo.Context, name string, p page) error {
 func setCaching(c echo.Context, b *basePage) {
 	h := c.Response().Header()
 	h.Add("Vary", "Cookie")
-	if b.Visitor.User != nil || len(b.Flashes) > 0 || c.Request().Method != http.MethodGet {
+	if b.Visitor.User != nil || len(b.Flashes) > 0 || c.Request().Method == http.MethodPost {
 		h.Set("Cache-Control", "no-store")
 		return
 	}

@@ -146,6 +146,7 @@ func (m *memory) addAt(author, text string, date int64) error {
 func (m *memory) Follow(_ context.Context, who, whom string) error {
 	return m.setFollow(who, whom, true)
 }
+
 func (m *memory) Unfollow(_ context.Context, who, whom string) error {
 	return m.setFollow(who, whom, false)
 }

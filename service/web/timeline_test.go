@@ -11,7 +11,7 @@ import (
 
 func (s *site) mustAdd(t testing.TB, author, text string) {
 	t.Helper()
-	if err := s.memory.AddMessage(t.Context(), author, text); err != nil {
+	if err := s.AddMessage(t.Context(), author, text); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -4,6 +4,7 @@
 package htmlcheck
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -42,7 +43,7 @@ func All(checkers ...Checker) Checker {
 func In(selector string, checkers ...Checker) Checker {
 	return inside(selector, func(found []*html.Node) error {
 		if len(found) == 0 {
-			return fmt.Errorf("no such element")
+			return errors.New("no such element")
 		}
 		return All(checkers...)(found[0])
 	})

@@ -48,13 +48,19 @@ function loadMore(link, list) {
       items[0].focus();
       region.textContent = items.length + (items.length === 1 ? " more message" : " more messages");
       next = older;
-      if (!next) button.remove();
+      if (!next) removeButton(button);
     } catch {
       location.assign(next); // whatever went wrong, the plain page can tell
     } finally {
       button.ariaBusy = null;
     }
   });
+}
+
+function removeButton(button) {
+  const pager = button.parentElement;
+  button.remove();
+  if (!pager.children.length) pager.remove(); // no landmark around nothing
 }
 
 async function fetchPage(url) {

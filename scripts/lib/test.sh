@@ -1,0 +1,173 @@
+# shellcheck shell=bash
+# The verbs test, lint and fuzz. CI runs `test` and nothing else, so that what
+# it finds can be found on any desk.
+
+. "$ROOT/scripts/lib/db.sh"
+. "$ROOT/scripts/lib/build.sh"
+
+PARTS='lint unit fuzz'
+
+help_test() {
+	cat <<'TEXT'
+usage: ./scripts/run.sh test [lint] [unit] [fuzz]
+
+Runs all that CI runs, or the named parts, in this order:
+
+  lint   formatters and linters for Go, shell and workflows
+  unit   all Go tests with the race detector, in random order; they start a
+         real PostgreSQL and a real Chromium by themselves
+  fuzz   every fuzz target for FUZZ_TIME (default 30s), one after another
+
+What is missing (PostgreSQL, Chromium, shellcheck, shfmt, a C compiler for the
+race detector) is installed with apt-get. The first failure ends the run.
+TEXT
+}
+
+cmd_test() {
+	local part parts times='' began=$SECONDS start
+	parts=${*:-$PARTS}
+	for part in $parts; do
+		[[ " $PARTS " == *" $part "* ]] || misuse "there is no part '$part'; the parts are: $PARTS"
+	done
+	need_go
+	for part in $parts; do
+		start=$SECONDS
+		"part_$part"
+		times+="${times:+, }$part $((SECONDS - start)) s"
+	done
+	step "all passed in $((SECONDS - began)) s ($times)"
+}
+
+# check PART LABEL COMMAND… runs one check and ends the run where it fails.
+check() {
+	local part=$1 label=$2 start=$SECONDS
+	shift 2
+	step "$part: $label"
+	"$@" || die "$part: $label failed; alone: ./scripts/run.sh test $part"
+	note "$label: ok, $((SECONDS - start)) s"
+}
+
+help_lint() {
+	cat <<'TEXT'
+usage: ./scripts/run.sh lint
+
+gofmt, go vet, golangci-lint, shellcheck, shfmt and actionlint: the part `lint`
+of `test`. golangci-lint and actionlint are built from tools/, once.
+TEXT
+}
+
+cmd_lint() {
+	[[ $# == 0 ]] || misuse 'lint takes no arguments'
+	cmd_test lint
+}
+
+part_lint() {
+	need shellcheck shellcheck
+	need shfmt shfmt
+	# golangci-lint formats too, with more rules; this one needs no build.
+	check lint gofmt no_output gofmt_all
+	check lint 'go vet' go vet ./...
+	# `go tool` keeps the built program in Go's cache: minutes once, then
+	# a third of a second. No binaries of our own to keep.
+	check lint golangci-lint go tool -modfile=tools/go.mod golangci-lint run
+	check lint shellcheck on_scripts shellcheck -x
+	check lint shfmt on_scripts shfmt -d
+	# A module of its own: it builds only with an older yaml than golangci-lint's.
+	check lint actionlint go tool -modfile=tools/actionlint/go.mod actionlint
+}
+
+# need COMMAND PACKAGE installs the package where the command is missing.
+need() { have "$1" || apt_install "$2"; }
+
+# no_output passes if the command says nothing, for tools that list what is wrong
+# and still exit 0.
+no_output() {
+	local out
+	out=$("$@") && [[ -z $out ]] && return
+	printf '%s\n' "$out" >&2
+	return 1
+}
+
+# gofmt_all stays out of .local, where clones and caches may lie.
+gofmt_all() { find . -name .local -prune -o -name '*.go' -exec gofmt -l {} +; }
+
+# on_scripts hands all shell scripts of the tree to a command.
+on_scripts() {
+	local file files=()
+	while IFS= read -r file; do files+=("$file"); done < <(
+		find . \( -path ./.git -o -path ./.local -o -name node_modules \) -prune -o -type f -name '*.sh' -print
+		echo .ci/run
+	)
+	"$@" "${files[@]}"
+}
+
+part_unit() {
+	need_test_programs
+	check unit 'go test' env CGO_ENABLED=1 go test -race -shuffle=on -count=1 -timeout 10m ./...
+}
+
+# need_test_programs: the tests find them by themselves, and fail without.
+need_test_programs() {
+	have gcc || have cc || apt_install gcc libc6-dev # -race is built with cgo
+	[[ -n $(pg_programs '') ]] || apt_install_postgresql
+	have chromium || have chromium-browser || have google-chrome ||
+		[[ -d '/Applications/Google Chrome.app' ]] || apt_install chromium
+}
+
+# part_fuzz looks for the targets with grep first: asking go would link the test
+# of every package, and few have one.
+part_fuzz() {
+	local folder target found=0
+	while IFS= read -r folder; do
+		for target in $(go test -list '^Fuzz' "$folder" | grep '^Fuzz'); do
+			found=$((found + 1))
+			check fuzz "$target in $folder for ${FUZZ_TIME:-30s}" fuzz "$folder" "$target"
+		done
+	done < <(fuzz_folders)
+	note "$found fuzz targets"
+}
+
+fuzz_folders() {
+	find . -name .local -prune -o -name '*_test.go' -exec grep -lE '^func Fuzz' {} + |
+		sed 's#/[^/]*$##' | sort -u || true # grep fails where there is none
+}
+
+# fuzz FOLDER TARGET. Before 1.27 Go's fuzzer sometimes takes the end of its own
+# time for a failure (golang/go#75804). It then has no failing input to write, and
+# we try again, once.
+fuzz() {
+	local log=$STATE/log/fuzz.log
+	make_state
+	fuzz_once "$@" && return
+	! grep -q 'Failing input written' "$log" && grep -q 'context deadline exceeded' "$log" || return 1
+	note 'no failing input, only the end of the time: once more'
+	fuzz_once "$@"
+}
+
+fuzz_once() {
+	go test -run '^$' -fuzz "^$2\$" -fuzztime "${FUZZ_TIME:-30s}" "$1" 2>&1 | tee "$STATE/log/fuzz.log"
+}
+
+help_fuzz() {
+	cat <<'TEXT'
+usage: ./scripts/run.sh fuzz [--time 10m]
+
+Every fuzz target for that long (default 10m, also FUZZ_TIME), one after another.
+What it finds is written to testdata/fuzz beside the test, to be committed.
+TEXT
+}
+
+cmd_fuzz() {
+	FUZZ_TIME=${FUZZ_TIME:-10m}
+	case ${1:-} in
+	'') ;;
+	--time=?*) FUZZ_TIME=${1#*=} ;;
+	--time)
+		[[ -n ${2:-} ]] || misuse '--time needs a duration, as 10m'
+		FUZZ_TIME=$2
+		;;
+	*) misuse "unknown option '$1'; -h lists them" ;;
+	esac
+	[[ $FUZZ_TIME =~ ^[0-9]+(s|m|h|x)$ ]] || misuse "'$FUZZ_TIME' is no duration: try 30s or 10m"
+	cmd_test fuzz
+}

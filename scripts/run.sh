@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# The one door: ./scripts/run.sh <verb>. This file only finds the verb in the
+# table and calls it; the work is done by the family files in scripts/lib.
+#
+# Written for the bash 3.2 that macOS still ships: no associative arrays, no
+# mapfile, and an empty array is never expanded under `set -u`.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cd "$ROOT"
+# shellcheck source=lib/common.sh
+. "$ROOT/scripts/lib/common.sh"
+
+# verb | other name | family file | what the help says
+VERBS='up|setup_local_app|local|build, prepare a private database, serve UI and API in the background
+down||local|stop what up started; the data stays
+status||local|say what runs, where, and whether it is ready
+app||local|run UI and API in the foreground, in one process
+logs||local|show the logs of web, api and db
+clean||local|stop everything and remove what was built; --data: the database too
+db||db|the private PostgreSQL: up, down, psql, url, status
+build||build|build bin/minitwit
+test||test|everything CI runs: lint, unit, fuzz
+lint|eslint|test|formatters and linters for Go, shell and workflows
+fuzz||test|every fuzz target, for longer
+simulate||simulate|play a simulator scenario against the local API
+bench||bench|measure what README and LESSONS promise, against its aims'
+
+# help prints the table, so that it cannot list what is not dispatched.
+help() {
+	local verb other family text
+	printf 'usage: ./scripts/run.sh <verb> [options]     (<verb> -h says more)\n\n'
+	while IFS='|' read -r verb other family text; do
+		printf '  %-9s %s%s\n' "$verb" "$text" "${other:+ (also: $other)}"
+	done <<<"$VERBS"
+	printf '  %-9s %s\n' help 'print this table'
+}
+
+# lookup prints "verb family" of a verb or its other name.
+lookup() {
+	local verb other family text
+	while IFS='|' read -r verb other family text; do
+		if [[ -n $1 && ($1 == "$verb" || $1 == "$other") ]]; then
+			printf '%s %s' "$verb" "$family"
+			return
+		fi
+	done <<<"$VERBS"
+}
+
+# asks_help says whether -h stands among the options. What follows `--` belongs
+# to a program that we only start.
+asks_help() {
+	local arg
+	for arg in "$@"; do
+		case $arg in
+		--) return 1 ;;
+		-h | --help) return 0 ;;
+		esac
+	done
+	return 1
+}
+
+main() {
+	local found
+	case ${1-help} in
+	help | -h | --help)
+		help
+		return
+		;;
+	esac
+	found=$(lookup "$1")
+	[[ -n $found ]] || misuse "unknown verb '$1'; './scripts/run.sh help' lists them"
+	shift
+	# shellcheck source=/dev/null # one of the family files, each checked by itself
+	. "$ROOT/scripts/lib/${found#* }.sh"
+	if asks_help "$@"; then
+		"help_${found% *}"
+	else
+		"cmd_${found% *}" "$@"
+	fi
+}
+
+main "$@"

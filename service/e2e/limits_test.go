@@ -1,0 +1,111 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hold has a request in work on the API until finish is called, which gives
+// how it ended.
+func hold(t *testing.T, a *app) (finish func() error) {
+	t.Helper()
+	body, rest := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.api+"/register", body)
+		if err == nil {
+			_, err = fetch(newConnections(), req)
+		}
+		ended <- err
+	}()
+	eventually(t, "the request to be in work", func() bool {
+		return strings.Contains(newSimulator().must(t, "GET", a.ops+"/metrics", "").body,
+			`minitwit_http_requests_in_flight{surface="api"} 1`)
+	})
+	return func() error {
+		_, _ = io.WriteString(rest, `{"username":"ada","email":"a@b","pwd":"x"}`)
+		_ = rest.Close()
+		return <-ended
+	}
+}
+
+func TestSlowClientsAreCutOff(t *testing.T) {
+	t.Parallel()
+	a := start(t, options{})
+	for what, sent := range map[string]string{
+		"no request":             "",
+		"a header without end":   "GET /latest HTTP/1.1\r\nHost: x\r\n",
+		"a body that never ends": "POST /register HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			conn, err := net.Dial("tcp", strings.TrimPrefix(a.api, "http://"))
+			must(t, err)
+			defer func() { _ = conn.Close() }()
+			must(t, conn.SetDeadline(time.Now().Add(deadline)))
+			_, err = io.WriteString(conn, sent)
+			must(t, err)
+			start := time.Now()
+			if _, err := io.Copy(io.Discard, conn); err != nil { // until the server hangs up
+				t.Errorf("the connection is not cut off: %v", err)
+			}
+			if took := time.Since(start); took > 12*time.Second {
+				t.Errorf("the connection was cut off after %v, want 10 s at most", took)
+			}
+		})
+	}
+}
+
+func TestHugeHeadersAreRefused(t *testing.T) {
+	t.Parallel()
+	a := start(t, options{})
+	for name, base := range map[string]string{"api": a.api + "/latest", "web": a.web + "/public"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(strings.TrimSuffix(strings.TrimSuffix(base, "/latest"), "/public"), "http://"))
+		must(t, err)
+		must(t, conn.SetDeadline(time.Now().Add(deadline)))
+		go func() { // the server stops reading and hangs up: the writes fail
+			_, _ = fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\nX-Big: ")
+			for range 10 {
+				_, _ = io.WriteString(conn, strings.Repeat("x", 1<<20))
+			}
+		}()
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err == nil && resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			t.Errorf("%s answers 10 MB of headers with %d, want 431 or a closed connection", name, resp.StatusCode)
+		}
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		_ = conn.Close()
+		if after := newSimulator().must(t, "GET", base, ""); after.status != 200 {
+			t.Errorf("%s afterwards answers %d, want 200", name, after.status)
+		}
+	}
+}
+
+// A full process says so at once instead of letting requests pile up.
+func TestOverloadIsAnswered503AtOnce(t *testing.T) {
+	t.Parallel()
+	a := start(t, options{env: []string{"MAX_IN_FLIGHT=1"}})
+	finish := hold(t, a)
+	refused := newSimulator().must(t, "GET", a.api+"/latest", "")
+	if refused.status != 503 || refused.header.Get("Retry-After") == "" || !strings.Contains(refused.body, `"status":503`) || refused.took > 300*time.Millisecond {
+		t.Errorf("overload is answered %d %v %q after %v, want 503, Retry-After and JSON at once", refused.status, refused.header, refused.body, refused.took)
+	}
+	if live := newSimulator().must(t, "GET", a.ops+"/livez", ""); live.status != 200 {
+		t.Errorf("/livez under overload = %d, want 200: a kill would make it worse", live.status)
+	}
+	if page := newSimulator().must(t, "GET", a.web+"/public", ""); page.status != 200 {
+		t.Errorf("meanwhile the other surface answers %d, want 200", page.status)
+	}
+	must(t, finish())
+	if after := newSimulator().must(t, "GET", a.api+"/latest", ""); after.status != 200 {
+		t.Errorf("after the overload = %d, want 200", after.status)
+	}
+}

@@ -1,0 +1,146 @@
+package postgres_test
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"minitwit/service/dbtest"
+	"minitwit/service/minitwit"
+	"minitwit/service/postgres"
+)
+
+// proxied gives a Store that reaches its database through a proxy, and the
+// proxy.
+func proxied(t *testing.T) (*postgres.Store, *toxiproxy.Proxy) {
+	t.Helper()
+	target, err := url.Parse(dbtest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
+	proxy := toxiproxy.NewProxy(server, "postgres", "127.0.0.1:0", target.Host)
+	if err := proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Stop)
+	target.Host = proxy.Listen
+	return dbtest.OpenWith(t, postgres.Options{URL: target.String()}), proxy
+}
+
+func blackHole(t *testing.T, proxy *toxiproxy.Proxy) (mend func()) {
+	t.Helper()
+	for _, stream := range []string{"upstream", "downstream"} {
+		body := `{"name":"hole-` + stream + `","type":"timeout","stream":"` + stream + `","attributes":{"timeout":0}}`
+		if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() { proxy.Toxics.ResetToxics(context.Background()) }
+}
+
+// Lib/pq alone hangs here for as long as the network is silent.
+func TestASilentNetworkIsGivenUpOnInASecond(t *testing.T) {
+	t.Parallel()
+	s, proxy := proxied(t)
+	if err := s.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mend := blackHole(t, proxy)
+	for _, connection := range []string{"pooled", "new"} {
+		start := time.Now()
+		err := s.Ping(t.Context())
+		if took := time.Since(start); took > time.Second+200*time.Millisecond || minitwit.CodeOf(err) != minitwit.CodeUnavailable {
+			t.Errorf("on a %s connection: %v after %v, want CodeUnavailable within a second", connection, err, took)
+		}
+	}
+	mend()
+	start := time.Now()
+	for s.Ping(t.Context()) != nil {
+		if time.Since(start) > 2*time.Second {
+			t.Fatal("the store has not recovered after 2 s")
+		}
+	}
+}
+
+func TestAContextIsHonouredOnASilentNetwork(t *testing.T) {
+	t.Parallel()
+	s, proxy := proxied(t)
+	if err := s.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer blackHole(t, proxy)()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if err := s.Ping(ctx); err == nil || time.Since(start) > 500*time.Millisecond {
+		t.Errorf("Ping with 50 ms = %v after %v", err, time.Since(start))
+	}
+}
+
+// The answer to an INSERT is lost with its connection: nobody can know whether
+// it took effect, and repeating it would store the message twice.
+func TestAWriteWhoseAnswerIsLostIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	s, relay := relayed(t)
+	register(t, s, "ada")
+	if err := s.AddMessage(t.Context(), "ada", "before"); err != nil { // prepares the statement
+		t.Fatal(err)
+	}
+	relay.cut.Store(true)
+	if err := s.AddMessage(t.Context(), "ada", "once"); minitwit.CodeOf(err) != minitwit.CodeUnavailable {
+		t.Errorf("AddMessage = %v, want CodeUnavailable", err)
+	}
+	if got, want := texts(mustPublic(t, s)), []string{"ada: once", "ada: before"}; !cmp.Equal(got, want) {
+		t.Errorf("stored is %q, want %q", got, want)
+	}
+}
+
+// After a crash of the server every pooled connection is dead. Nothing has been
+// sent on it yet, so nobody has to notice.
+func TestDeadPooledConnectionsAreReplacedUnnoticed(t *testing.T) {
+	t.Parallel()
+	s, relay := relayed(t)
+	register(t, s, "ada")
+	const rounds, writers = 3, 6
+	for range rounds {
+		relay.hangUp()
+		results := make(chan error)
+		for range writers {
+			go func() { results <- s.AddMessage(t.Context(), "ada", "hello") }()
+		}
+		for range writers {
+			if err := <-results; err != nil {
+				t.Errorf("AddMessage after the connections were closed = %v", err)
+			}
+		}
+	}
+	if got := len(mustPublic(t, s)); got != rounds*writers {
+		t.Errorf("%d messages are stored, want %d", got, rounds*writers)
+	}
+}
+
+func TestAnAbsentServerIsUnavailableAtOnce(t *testing.T) {
+	t.Parallel()
+	s := dbtest.OpenWith(t, postgres.Options{URL: "postgres://nobody@127.0.0.1:1/none?sslmode=disable"})
+	start := time.Now()
+	if err := s.Ping(t.Context()); minitwit.CodeOf(err) != minitwit.CodeUnavailable || time.Since(start) > time.Second {
+		t.Errorf("Ping = %v after %v, want CodeUnavailable at once", err, time.Since(start))
+	}
+}
+
+func TestOpenNeverShowsThePassword(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"postgres://u:hunter2@db/x", "postgres://u:hunter2@db:port/x?sslmode=disable", "hunter2 sslmode=disable"} {
+		if _, err := postgres.Open(postgres.Options{URL: url}); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("Open(%q) = %v, want an error without the password", url, err)
+		}
+	}
+}

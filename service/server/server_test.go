@@ -1,0 +1,143 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"minitwit/service/minitwit"
+	"minitwit/service/session"
+	"minitwit/service/simapi"
+	"minitwit/service/web"
+)
+
+func newWeb(t testing.TB) *web.Web {
+	t.Helper()
+	sessions, err := session.New(strings.Repeat("k", 32), "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := web.New(web.Options{Sessions: sessions, Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages
+}
+
+// Whoever could register the name of a page would have a timeline that nobody
+// can reach.
+func TestNoUserCanBeNamedLikeAPage(t *testing.T) {
+	t.Parallel()
+	e := echo.New()
+	webRoutes(e, newWeb(t))
+	for _, route := range e.Routes() {
+		first, _, _ := strings.Cut(strings.TrimPrefix(route.Path, "/"), "/")
+		if route.Method == echo.RouteNotFound {
+			continue // the group's 404 page
+		}
+		if first != "" && !strings.HasPrefix(first, ":") && !minitwit.IsReserved(first) {
+			t.Errorf("route %s: the name %q is not reserved", route.Path, first)
+		}
+	}
+}
+
+func TestErrorsBecomeStatusesAndKeepTheirSecrets(t *testing.T) {
+	t.Parallel()
+	secret := errors.New("pq: secret")
+	for _, c := range []struct {
+		err    error
+		status int
+		text   string
+	}{
+		{minitwit.ErrNameTaken, 400, "The username is already taken"},
+		{fmt.Errorf("op: %w", minitwit.ErrUserNotFound), 404, "There is no user of that name"},
+		{minitwit.Errorf(minitwit.CodeUnauthenticated, "sign in"), 401, "sign in"},
+		{minitwit.ErrNotAuthorized, 403, "not authorized"},
+		{minitwit.Errorf(minitwit.CodeTooLarge, "too large"), 413, "too large"},
+		{minitwit.Errorf(minitwit.CodeTooMany, "too many"), 429, "too many"},
+		{minitwit.Unavailable(secret), 503, "try again"},
+		{&minitwit.Error{Code: minitwit.CodeInternal, Message: "secret"}, 500, "on our side"},
+		{secret, 500, "on our side"},
+		{echo.ErrNotFound, 404, "Not Found"},
+		{echo.ErrMethodNotAllowed, 405, "Method Not Allowed"},
+		{echo.NewHTTPError(500, "secret"), 500, "on our side"},
+	} {
+		status, text := describe(c.err)
+		if status != c.status || !strings.Contains(text, c.text) || strings.Contains(text, "secret") {
+			t.Errorf("describe(%v) = %d %q, want %d with %q", c.err, status, text, c.status, c.text)
+		}
+	}
+}
+
+func TestACallersRequestIDIsKeptIfItIsHarmless(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]bool{
+		"abc-123_X": true, "": false, "a b": false, "a\nb": false, `"><script>`: false, strings.Repeat("a", 65): false,
+	} {
+		if got := harmless(id); got != want {
+			t.Errorf("harmless(%q) = %v, want %v", id, got, want)
+		}
+	}
+}
+
+// fuzzSurface is the API without a database: no request of the fuzz test comes
+// that far.
+func fuzzSurface(reg *prometheus.Registry) *Surface {
+	latest := simapi.NewLatest(
+		func(context.Context) (int64, error) { return 0, nil },
+		func(context.Context, int64) error { return nil })
+	return NewAPI(simapi.New(nil, nil, latest, "u:p"), SurfaceOptions{
+		Log: zerolog.Nop(), Registerer: ForSurface(reg, "api"), MaxInFlight: 10,
+	})
+}
+
+// Whatever clients invent, the number of series is ours to decide.
+func FuzzMetricLabels(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"GET", "/latest"}, {"BREW", "/msgs/x"}, {"GET", "/msgs/a%2Fb/c"}, {"POST", "/register"}, {"GET", "/%ff"}, {"DELETE", "/msgs"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	reg := prometheus.NewRegistry()
+	surface := fuzzSurface(reg)
+	known := map[string]bool{"none": true}
+	for _, r := range surface.handler.Routes() {
+		known[r.Path] = true
+	}
+	f.Fuzz(func(t *testing.T, method, path string) {
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://x/", nil)
+		if err != nil {
+			return // no client could send it
+		}
+		req.URL.Path, req.RequestURI = "/"+strings.TrimPrefix(path, "/"), path
+		req.Body = http.NoBody
+		surface.handler.ServeHTTP(httptest.NewRecorder(), req)
+		checkLabels(t, reg, known)
+	})
+}
+
+func checkLabels(t *testing.T, reg *prometheus.Registry, routes map[string]bool) {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			for _, label := range metric.GetLabel() {
+				v := label.GetValue()
+				if label.GetName() == "route" && !routes[v] || label.GetName() == "method" && methodLabel(v) != v {
+					t.Errorf("%s has the label %s=%q", family.GetName(), label.GetName(), v)
+				}
+			}
+		}
+	}
+}
