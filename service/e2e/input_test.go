@@ -1,17 +1,11 @@
 package e2e
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	check "minitwit/service/web/htmlcheck"
 )
@@ -28,9 +22,7 @@ func TestBodiesThatAreNotWhatTheAPITakesAreRefused(t *testing.T) {
 		bodies = append(bodies, fmt.Sprintf(`{"username":%[1]s,"email":%[1]s,"pwd":%[1]s,"content":%[1]s,"follow":%[1]s,"unfollow":%[1]s}`, wrong))
 	}
 	for _, text := range []string{`a\u0000b`, "a\x00b", "a\xffb", "\xc3\x28", "\xed\xa0\x80", "\xf8"} {
-		bodies = append(bodies, fmt.Sprintf(`{"username":%[1]q,"email":%[1]q,"pwd":%[1]q,"content":%[1]q,"follow":%[1]q}`, "@"))
-		last := len(bodies) - 1
-		bodies[last] = strings.ReplaceAll(bodies[last], "@", "@"+text)
+		bodies = append(bodies, strings.ReplaceAll(`{"username":"T","email":"@T","pwd":"T","content":"T","follow":"T"}`, "T", text))
 	}
 	for _, path := range []string{"/register", "/msgs/anna", "/fllws/anna"} {
 		for _, body := range append(bodies, "{}", "null", `{"content":null,"follow":null,"unfollow":null}`) {
@@ -42,7 +34,7 @@ func TestBodiesThatAreNotWhatTheAPITakesAreRefused(t *testing.T) {
 	}
 }
 
-func TestTextThatThePostgresCannotHoldIsRefusedInEveryField(t *testing.T) {
+func TestTextThatPostgresCannotHoldIsRefusedInEveryField(t *testing.T) {
 	t.Parallel()
 	a := serve(t, options{})
 	c := newAPI(t, a)
@@ -170,72 +162,4 @@ func TestFormsThatCannotBeRead(t *testing.T) {
 	if p := v.get("/"); len(p.messages()) != 0 {
 		t.Errorf("a form that could not be read has become the message %.40q", p.messages())
 	}
-}
-
-func TestHugeHeadersAreCutOffAndHarmNobody(t *testing.T) {
-	t.Parallel()
-	a := serve(t, options{})
-	for _, base := range []string{a.api, a.web} {
-		for _, head := range []string{
-			"GET /latest HTTP/1.1\r\nHost: x\r\nX-Long: %s\r\n\r\n",
-			"GET /latest HTTP/1.1\r\nHost: x\r\n%[1]s: x\r\n\r\n",
-			"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n",
-			"%s",
-		} {
-			status, err := sendRaw(base, fmt.Sprintf(head, strings.Repeat("x", 10<<20)))
-			if err != nil || status != 0 && status != http.StatusRequestHeaderFieldsTooLarge && status != http.StatusBadRequest {
-				t.Errorf("%.20q… with 10 MB = %d (%v), want 431 or the connection cut", head, status, err)
-			}
-		}
-	}
-	if c := newAPI(t, a); c.latest() != -1 {
-		t.Errorf("latest is %d, want -1", c.latest())
-	}
-	if p := newVisitor(t, a).get("/public"); p.status != http.StatusOK {
-		t.Errorf("GET /public = %d after huge headers", p.status)
-	}
-}
-
-func TestWhatIsNotHTTPIsAnsweredByNoneOfOurErrors(t *testing.T) {
-	t.Parallel()
-	a := serve(t, options{})
-	for _, base := range []string{a.api, a.web} {
-		for _, text := range []string{
-			"\r\n\r\n", "\x16\x03\x01\x02\x00\x01", "GET\r\n\r\n", "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/9.9\r\n\r\n",
-			"GET / HTTP/1.1\r\n\r\n", "POST /register HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-			"POST /register HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nzz\r\n",
-			"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
-		} {
-			status, err := sendRaw(base, text)
-			if err != nil || status >= http.StatusInternalServerError && status != http.StatusHTTPVersionNotSupported {
-				t.Errorf("%q is answered %d (%v)", text, status, err)
-			}
-		}
-	}
-	newAPI(t, a).register("still here")
-}
-
-// sendRaw sends bytes as they are and gives the status of the answer, 0 if the
-// connection was cut without one.
-func sendRaw(base, text string) (int, error) {
-	conn, err := net.DialTimeout("tcp", strings.TrimPrefix(base, "http://"), deadline)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(time.Now().Add(deadline)); err != nil {
-		return 0, err
-	}
-	// The server may hang up before it has read everything.
-	_, writeErr := io.WriteString(conn, text)
-	_ = conn.(*net.TCPConn).CloseWrite()
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		cut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || writeErr != nil
-		if cut {
-			return 0, nil
-		}
-		return 0, err
-	}
-	return resp.StatusCode, resp.Body.Close()
 }

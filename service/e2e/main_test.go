@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	binaries.faults = filepath.Join(dir, "minitwit-faults")
 	build("-o", binaries.release)
 	build("-tags", "faults", "-o", binaries.faults)
-	dbtest.Main(m, func() { _ = os.RemoveAll(dir) })
+	dbtest.Main(m, func() { _ = os.RemoveAll(dir) }, stopChromium)
 }
 
 func build(args ...string) {

@@ -100,6 +100,9 @@ func TestOfRegistrationsOfOneNameAtOnceOneSucceeds(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
+				if a.status == http.StatusBadRequest && !strings.Contains(a.body, "already taken") {
+					t.Errorf("a rival is told %s", a.body)
+				}
 				statuses[i] = a.status
 			})
 		}
