@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	check "minitwit/service/web/htmlcheck"
+	check "minitwit/service/htmlcheck"
 )
 
 func TestTheRegisterFormSaysWhatIsWrongInTheOldOrder(t *testing.T) {

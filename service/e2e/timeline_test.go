@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"minitwit/service/dbtest"
-	check "minitwit/service/web/htmlcheck"
+	check "minitwit/service/htmlcheck"
 )
 
 func TestTimelinesShowThirtyMessagesAPage(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/andybalholm/cascadia"
 	"golang.org/x/net/html"
 
-	check "minitwit/service/web/htmlcheck"
+	check "minitwit/service/htmlcheck"
 )
 
 // visitor is an old scripted browser: it keeps cookies, follows redirects and

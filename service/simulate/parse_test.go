@@ -16,7 +16,7 @@ func TestParseTakesFieldsVerbatim(t *testing.T) {
 		{"", nil},
 		{
 			"0\t0\t1582246860738\tregister\tAda B\tA+B@x.dk\t]=)[\"'\\X{Km{z\n",
-			[]Action{{EpochMillis: 1582246860738, Command: Register, User: "Ada B", Email: "A+B@x.dk", Password: `]=)["'\X{Km{z`}}, //nolint:gosec // made up
+			[]Action{{EpochMillis: 1582246860738, Command: Register, User: "Ada B", Email: "A+B@x.dk", Password: `]=)["'\X{Km{z`}},
 		},
 		{
 			"3\t361\t5\ttweet\tAda B\t “Why not?” 🙂 \r\n4\t1\t6\tfollow\tAda B\tCy\n5\t1\t7\tunfollow\tAda B\tCy",

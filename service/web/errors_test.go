@@ -9,7 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	check "minitwit/service/web/htmlcheck"
+	check "minitwit/service/htmlcheck"
 )
 
 func newContext(t testing.TB) echo.Context {

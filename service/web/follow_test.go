@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"testing"
 
-	check "minitwit/service/web/htmlcheck"
+	check "minitwit/service/htmlcheck"
 )
 
 func TestFollowingNeedsSomebodySignedInAndSomebodyToFollow(t *testing.T) {

@@ -4,8 +4,8 @@ import (
 	"net/http"
 	"testing"
 
+	check "minitwit/service/htmlcheck"
 	"minitwit/service/minitwit"
-	check "minitwit/service/web/htmlcheck"
 )
 
 func TestLoginAndLogout(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	check "minitwit/service/web/htmlcheck"
+	check "minitwit/service/htmlcheck"
 )
 
 func TestRegisterThenLogin(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"github.com/andybalholm/cascadia"
 	"golang.org/x/net/html"
 
+	check "minitwit/service/htmlcheck"
 	"minitwit/service/minitwit"
-	check "minitwit/service/web/htmlcheck"
 )
 
 // newPages gives a Web that renders but serves nobody.

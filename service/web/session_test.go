@@ -5,8 +5,8 @@ import (
 	"net/url"
 	"testing"
 
+	check "minitwit/service/htmlcheck"
 	"minitwit/service/minitwit"
-	check "minitwit/service/web/htmlcheck"
 )
 
 func TestEndedSessionIsSignedOutAndForgotten(t *testing.T) {

@@ -14,10 +14,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	check "minitwit/service/htmlcheck"
 	"minitwit/service/minitwit"
 	"minitwit/service/session"
 	"minitwit/service/web"
-	check "minitwit/service/web/htmlcheck"
 )
 
 const testSecret = "a secret text of at least 32 characters"

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	check "minitwit/service/web/htmlcheck"
+	check "minitwit/service/htmlcheck"
 )
 
 func (s *site) mustAdd(t testing.TB, author, text string) {

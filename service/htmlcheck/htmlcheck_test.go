@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	check "minitwit/service/web/htmlcheck"
+	check "minitwit/service/htmlcheck"
 )
 
 const document = `<!doctype html><html lang="en"><head><title>T</title><script src="/static/app.js"></script></head><body>
