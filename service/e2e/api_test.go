@@ -96,8 +96,10 @@ func TestUnknownRoutesAnswerInTheShapeOfErrors(t *testing.T) {
 func TestJSONIsReadUnderAnyContentType(t *testing.T) {
 	t.Parallel()
 	c := newAPI(t, serve(t, options{}))
-	types := []string{"", "application/json", "application/json; charset=utf-8", "text/plain", "text/html",
-		"application/x-www-form-urlencoded", "multipart/form-data", "application/octet-stream", "nonsense;;"}
+	types := []string{
+		"", "application/json", "application/json; charset=utf-8", "text/plain", "text/html",
+		"application/x-www-form-urlencoded", "multipart/form-data", "application/octet-stream", "nonsense;;",
+	}
 	for i, contentType := range types {
 		header := http.Header{"Authorization": {"Basic c2ltdWxhdG9yOnN1cGVyX3NhZmUh"}}
 		if contentType != "" {

@@ -120,8 +120,10 @@ func TestAddressesOfPagesThatCannotBe(t *testing.T) {
 				t.Errorf("GET %s?%s = %d, want 200", start, query, p.status)
 			}
 		}
-		for _, cursor := range []string{"x", "1", "-", "1-", "-1", "--", "1-x", "-1-1", "1--1", "1-1-1", "1.5-1", "+1-1", "01-1", largest + "8-1", "1-" + largest + "8",
-			"%00", "%ff", "<script>", strings.Repeat("9", 5000)} {
+		for _, cursor := range []string{
+			"x", "1", "-", "1-", "-1", "--", "1-x", "-1-1", "1--1", "1-1-1", "1.5-1", "+1-1", "01-1", largest + "8-1", "1-" + largest + "8",
+			"%00", "%ff", "<script>", strings.Repeat("9", 5000),
+		} {
 			for _, direction := range []string{"before", "after"} {
 				p := v.get(start + "?" + direction + "=" + cursor)
 				if p.status != http.StatusBadRequest || check.In("h1")(p.doc) != nil || check.NotIn("main script")(p.doc) != nil {

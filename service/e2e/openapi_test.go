@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -127,7 +128,7 @@ func (c *apiClient) conforms(req *http.Request, a answer, undocumented bool) err
 		return err
 	}
 	if a.status == http.StatusNoContent && a.body != "" {
-		return fmt.Errorf("a 204 has a body")
+		return errors.New("a 204 has a body")
 	}
 	if a.status >= http.StatusBadRequest {
 		if err := errorShape(a); err != nil {
