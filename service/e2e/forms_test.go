@@ -16,11 +16,11 @@ func TestTheRegisterFormSaysWhatIsWrongInTheOldOrder(t *testing.T) {
 	newMember(t, a, "taken")
 	v := newVisitor(t, a)
 	const (
-		noName   = "You have to enter a username"
-		noMail   = "You have to enter a valid email address"
-		noSecret = "You have to enter a password"
-		differ   = "The two passwords do not match"
-		taken    = "The username is already taken"
+		noName = "You have to enter a username"
+		noMail = "You have to enter a valid email address"
+		noWord = "You have to enter a password"
+		differ = "The two passwords do not match"
+		taken  = "The username is already taken"
 	)
 	for _, test := range []struct{ name, email, password, repeated, want string }{
 		{"", "", "", "", noName},
@@ -28,8 +28,8 @@ func TestTheRegisterFormSaysWhatIsWrongInTheOldOrder(t *testing.T) {
 		{" ", "a@b", "p", "p", noName},
 		{"taken", "", "", "x", noMail},
 		{"taken", "no at", "", "x", noMail},
-		{"taken", "a@b", "", "x", noSecret},
-		{"new", "a@b", "", "", noSecret},
+		{"taken", "a@b", "", "x", noWord},
+		{"new", "a@b", "", "", noWord},
 		{"taken", "a@b", "p", "x", differ},
 		{"new", "a@b", "p", "", differ},
 		{"new", "a@b", "p", "P", differ},

@@ -14,10 +14,10 @@ func TestRegisterChecksInTheOrderOfTheOldSystem(t *testing.T) {
 	c := newAPI(t, serve(t, options{}))
 	c.register("taken")
 	const (
-		noName   = "You have to enter a username"
-		noMail   = "You have to enter a valid email address"
-		noSecret = "You have to enter a password"
-		taken    = "The username is already taken"
+		noName = "You have to enter a username"
+		noMail = "You have to enter a valid email address"
+		noWord = "You have to enter a password"
+		taken  = "The username is already taken"
 	)
 	for _, test := range []struct{ body, want string }{
 		{`{}`, noName},
@@ -28,8 +28,8 @@ func TestRegisterChecksInTheOrderOfTheOldSystem(t *testing.T) {
 		{`{"username":"taken"}`, noMail},
 		{`{"username":"taken","email":"","pwd":""}`, noMail},
 		{`{"username":"new","email":"no at","pwd":"p"}`, noMail},
-		{`{"username":"taken","email":"a@b"}`, noSecret},
-		{`{"username":"new","email":"@","pwd":""}`, noSecret},
+		{`{"username":"taken","email":"a@b"}`, noWord},
+		{`{"username":"new","email":"@","pwd":""}`, noWord},
 		{`{"username":"taken","email":"a@b","pwd":"p"}`, taken},
 	} {
 		c.wants("/register", test.body, http.StatusBadRequest, `{"status":400,"error_msg":"`+test.want+`"}`)
