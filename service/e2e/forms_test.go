@@ -18,7 +18,7 @@ func TestTheRegisterFormSaysWhatIsWrongInTheOldOrder(t *testing.T) {
 	const (
 		noName = "You have to enter a username"
 		noMail = "You have to enter a valid email address"
-		noPwd  = "You have to enter a password"
+		noWord = "You have to enter a password"
 		differ = "The two passwords do not match"
 		taken  = "The username is already taken"
 	)
@@ -28,8 +28,8 @@ func TestTheRegisterFormSaysWhatIsWrongInTheOldOrder(t *testing.T) {
 		{" ", "a@b", "p", "p", noName},
 		{"taken", "", "", "x", noMail},
 		{"taken", "no at", "", "x", noMail},
-		{"taken", "a@b", "", "x", noPwd},
-		{"new", "a@b", "", "", noPwd},
+		{"taken", "a@b", "", "x", noWord},
+		{"new", "a@b", "", "", noWord},
 		{"taken", "a@b", "p", "x", differ},
 		{"new", "a@b", "p", "", differ},
 		{"new", "a@b", "p", "P", differ},

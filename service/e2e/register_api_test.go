@@ -16,7 +16,7 @@ func TestRegisterChecksInTheOrderOfTheOldSystem(t *testing.T) {
 	const (
 		noName = "You have to enter a username"
 		noMail = "You have to enter a valid email address"
-		noPwd  = "You have to enter a password"
+		noWord = "You have to enter a password"
 		taken  = "The username is already taken"
 	)
 	for _, test := range []struct{ body, want string }{
@@ -28,8 +28,8 @@ func TestRegisterChecksInTheOrderOfTheOldSystem(t *testing.T) {
 		{`{"username":"taken"}`, noMail},
 		{`{"username":"taken","email":"","pwd":""}`, noMail},
 		{`{"username":"new","email":"no at","pwd":"p"}`, noMail},
-		{`{"username":"taken","email":"a@b"}`, noPwd},
-		{`{"username":"new","email":"@","pwd":""}`, noPwd},
+		{`{"username":"taken","email":"a@b"}`, noWord},
+		{`{"username":"new","email":"@","pwd":""}`, noWord},
 		{`{"username":"taken","email":"a@b","pwd":"p"}`, taken},
 	} {
 		c.wants("/register", test.body, http.StatusBadRequest, `{"status":400,"error_msg":"`+test.want+`"}`)
