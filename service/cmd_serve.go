@@ -36,7 +36,7 @@ func serveCommand(ctx context.Context, args []string, std stdio) error {
 	}
 	cfg, err := config.Load(std.Env)
 	if err == nil {
-		err = cfg.CheckServe()
+		err = cfg.CheckServe(*only != "api")
 	}
 	if err != nil {
 		return fmt.Errorf("the settings are wrong:\n%w", err)

@@ -23,7 +23,7 @@ type Config struct {
 	DatabaseURL         string        `env:"DATABASE_URL" secret:"true" doc:"PostgreSQL connection URL; has to say sslmode=…"`
 	DatabasePassword    string        `env:"DATABASE_PASSWORD" secret:"true" doc:"replaces the password of DATABASE_URL"`
 	DatabasePool        int           `env:"DATABASE_POOL" envDefault:"8" doc:"connections of one surface of one process (and one more for latest)"`
-	SessionKey          string        `env:"SESSION_KEY" secret:"true" doc:"encrypts and signs cookies, 32 characters or more"`
+	SessionKey          string        `env:"SESSION_KEY" secret:"true" doc:"encrypts and signs cookies of the UI, 32 characters or more"`
 	SessionKeyPrevious  string        `env:"SESSION_KEY_PREVIOUS" secret:"true" doc:"still accepted while SESSION_KEY is being rotated"`
 	PasswordKey         string        `env:"PASSWORD_KEY" secret:"true" doc:"keys the digests of passwords, 32 characters or more; without it nobody can sign in: back it up"`
 	PasswordKeyPrevious string        `env:"PASSWORD_KEY_PREVIOUS" secret:"true" doc:"still accepted while PASSWORD_KEY is being rotated"`
@@ -111,11 +111,12 @@ func (c Config) CheckDatabase() error {
 	return nil
 }
 
-// CheckServe says everything that is wrong with the settings of serve.
-func (c Config) CheckServe() error {
+// CheckServe says everything that is wrong with the settings of serve. Only the
+// web UI has sessions: without it their key need not be given.
+func (c Config) CheckServe(web bool) error {
 	wrong := []error{
 		c.CheckDatabase(),
-		checkKey("SESSION_KEY", c.SessionKey, true),
+		checkKey("SESSION_KEY", c.SessionKey, web),
 		checkKey("SESSION_KEY_PREVIOUS", c.SessionKeyPrevious, false),
 		checkKey("PASSWORD_KEY", c.PasswordKey, true),
 		checkKey("PASSWORD_KEY_PREVIOUS", c.PasswordKeyPrevious, false),

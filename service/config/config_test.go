@@ -27,8 +27,8 @@ func file(t *testing.T, content string) string {
 func TestDefaultsSuffice(t *testing.T) {
 	t.Parallel()
 	c, err := Load(valid)
-	if err != nil || c.CheckServe() != nil {
-		t.Fatalf("Load = %v, CheckServe = %v", err, c.CheckServe())
+	if err != nil || c.CheckServe(true) != nil {
+		t.Fatalf("Load = %v, CheckServe = %v", err, c.CheckServe(true))
 	}
 	if c.WebAddr != ":5000" || c.APIAddr != ":5001" || c.OpsAddr != ":9100" || c.Drain != 5*time.Second {
 		t.Errorf("defaults are %+v", c)
@@ -72,7 +72,7 @@ func TestCheckServeListsAllThatIsWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrong := fmt.Sprint(c.CheckServe())
+	wrong := fmt.Sprint(c.CheckServe(true))
 	for _, name := range []string{
 		"DATABASE_URL", "SESSION_KEY is shorter", "PASSWORD_KEY is not set", "PASSWORD_KEY_PREVIOUS is shorter", "DATABASE_POOL",
 		"BCRYPT_COST", "MAX_IN_FLIGHT", "SIMULATOR_CREDENTIALS", "LOG_FORMAT", "DRAIN",
@@ -83,6 +83,15 @@ func TestCheckServeListsAllThatIsWrong(t *testing.T) {
 	}
 	if strings.Contains(wrong, "hunter2") {
 		t.Errorf("CheckServe shows a secret:\n%s", wrong)
+	}
+}
+
+func TestTheAPINeedsNoSessionKey(t *testing.T) {
+	t.Parallel()
+	c, err := Load([]string{valid[0], valid[2]})
+	if err != nil || c.CheckServe(false) != nil || c.CheckServe(true) == nil {
+		t.Errorf("without SESSION_KEY: %v, for the API %v, for the UI %v; want an error for the UI alone",
+			err, c.CheckServe(false), c.CheckServe(true))
 	}
 }
 
