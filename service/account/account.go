@@ -22,7 +22,7 @@ type Store interface {
 	CreateUser(ctx context.Context, name, email, pwHash string) error
 	Credentials(ctx context.Context, name string) (minitwit.User, string, error)
 	ReplaceHash(ctx context.Context, id int64, old, better string) error
-	StrengthenOne(ctx context.Context, strengthen func(digest string) (string, error)) (bool, error)
+	StrengthenOne(ctx context.Context, after int64, strengthen func(digest string) (string, error)) (int64, error)
 }
 
 // Service registers users, signs them in and strengthens stored passwords in

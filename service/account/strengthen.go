@@ -25,25 +25,28 @@ func (s *Service) Strengthen(ctx context.Context) {
 	}
 }
 
+// strengthenAll goes through the waiting users once. One who cannot be
+// strengthened is passed over; a database that is away ends the round.
 func (s *Service) strengthenAll(ctx context.Context) {
-	for ctx.Err() == nil {
-		found, err := s.strengthenOne(ctx)
+	for last := int64(0); ctx.Err() == nil; {
+		id, err := s.strengthenOne(ctx, last)
 		if err != nil && ctx.Err() == nil {
-			s.log.Warn().Err(err).Msg("password not strengthened, will try again")
+			s.log.Warn().Err(err).Int64("user_id", id).Msg("password not strengthened, will try again")
 		}
-		if err != nil || !found {
+		if id == 0 {
 			return
 		}
+		last = id
 	}
 }
 
-func (s *Service) strengthenOne(ctx context.Context) (bool, error) {
+func (s *Service) strengthenOne(ctx context.Context, after int64) (int64, error) {
 	release, err := s.acquire(ctx)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	defer release()
-	return s.store.StrengthenOne(ctx, func(digest string) (string, error) {
+	return s.store.StrengthenOne(ctx, after, func(digest string) (string, error) {
 		defer s.metrics.timeHashing()()
 		return s.scheme.Strengthen(digest)
 	})

@@ -3,8 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -47,21 +47,25 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, err
 	}
-	return &deadlineConn{Conn: c, timeout: d.timeout}, nil
+	conn := &deadlineConn{Conn: c, timeout: d.timeout}
+	if socket, ok := ctx.Value(socketKey{}).(**deadlineConn); ok {
+		*socket = conn
+	}
+	return conn, nil
 }
 
-// deadlineConn bounds each read and write, and keeps database/sql from
-// repeating a statement that may have taken effect:
-//   - before a request is written it looks whether the server has hung up.
-//     Nothing has been sent then, so a failing Write is safe to repeat, and pq
-//     says so to database/sql;
-//   - an end of file in place of an answer becomes a net.OpError. pq would turn
-//     io.EOF into driver.ErrBadConn, whereupon database/sql repeats the
-//     statement: a message committed just before would be stored twice.
+// socketKey is for the address to which DialContext gives the socket it opens.
+type socketKey struct{}
+
+// deadlineConn bounds each read and write. Before a request is written it looks
+// whether the server has hung up: nothing has been sent then, so a failing
+// Write is safe to repeat, and pq says so to database/sql.
 type deadlineConn struct {
 	net.Conn
-	timeout time.Duration
-	asked   bool // a request has been written and its answer not yet read
+	timeout     time.Duration
+	asked       bool         // a request has been written and its answer not yet read
+	established bool         // the handshake is over
+	written     atomic.Int64 // bytes
 }
 
 func (c *deadlineConn) Read(p []byte) (int, error) {
@@ -69,26 +73,25 @@ func (c *deadlineConn) Read(p []byte) (int, error) {
 	if err := c.SetReadDeadline(time.Now().Add(c.timeout)); err != nil {
 		return 0, err
 	}
-	n, err := c.Conn.Read(p)
-	if n == 0 && errors.Is(err, io.EOF) {
-		err = &net.OpError{Op: "read", Net: "postgres", Addr: c.RemoteAddr(), Err: io.ErrUnexpectedEOF}
-	}
-	return n, err
+	return c.Conn.Read(p)
 }
 
 func (c *deadlineConn) Write(p []byte) (int, error) {
-	if !c.asked && hungUp(c.Conn) {
+	if c.established && !c.asked && hungUp(c.Conn) {
 		return 0, net.ErrClosed
 	}
 	c.asked = true
 	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
 		return 0, err
 	}
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	c.written.Add(int64(n))
+	return n, err
 }
 
-// hungUp peeks at the socket without waiting: an end of file or an error means
-// that the other side is gone. Pending bytes do not: notices come unasked.
+// hungUp peeks at the socket without waiting. A server has nothing to say before
+// it is asked, unless it takes its leave: an end of file, an error, a farewell
+// of Postgres or of TLS all mean that this connection is of no more use.
 func hungUp(c net.Conn) (gone bool) {
 	sc, ok := c.(syscall.Conn)
 	if !ok {
@@ -100,9 +103,8 @@ func hungUp(c net.Conn) (gone bool) {
 	}
 	var buf [1]byte
 	err = raw.Control(func(fd uintptr) {
-		n, _, err := syscall.Recvfrom(int(fd), buf[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		again := errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EINTR)
-		gone = n <= 0 && !again
+		_, _, err := syscall.Recvfrom(int(fd), buf[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		gone = !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR)
 	})
 	return gone || err != nil
 }

@@ -31,6 +31,7 @@ func passing(err error) bool {
 	return network ||
 		errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, context.Canceled) ||
+		errors.Is(err, errAnswerLost) ||
 		errors.Is(err, driver.ErrBadConn) ||
 		errors.Is(err, io.EOF) ||
 		errors.Is(err, io.ErrUnexpectedEOF) ||
@@ -39,10 +40,13 @@ func passing(err error) bool {
 
 func passingCode(code pqerror.Code) bool {
 	switch code {
+	// A slow or contended server, one that has become a standby, or one that
+	// stops: none of them is a fault of the statement.
 	case pqerror.QueryCanceled, pqerror.LockNotAvailable, pqerror.ReadOnlySQLTransaction,
 		pqerror.AdminShutdown, pqerror.CrashShutdown, pqerror.CannotConnectNow,
 		pqerror.IdleInTransactionSessionTimeout,
-		pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected:
+		pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected,
+		pqerror.UndefinedTable, pqerror.UndefinedColumn: // the schema is behind: /readyz says so
 		return true
 	}
 	switch code.Class() {

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"crypto/tls"
 	"net/url"
 	"strings"
 	"testing"
@@ -89,29 +90,57 @@ func TestAContextIsHonouredOnASilentNetwork(t *testing.T) {
 // it took effect, and repeating it would store the message twice.
 func TestAWriteWhoseAnswerIsLostIsNotRepeated(t *testing.T) {
 	t.Parallel()
-	s, relay := relayed(t)
-	register(t, s, "ada")
-	if err := s.AddMessage(t.Context(), "ada", "before"); err != nil { // prepares the statement
-		t.Fatal(err)
-	}
-	relay.cut.Store(true)
-	if err := s.AddMessage(t.Context(), "ada", "once"); minitwit.CodeOf(err) != minitwit.CodeUnavailable {
-		t.Errorf("AddMessage = %v, want CodeUnavailable", err)
-	}
-	if got, want := texts(mustPublic(t, s)), []string{"ada: once", "ada: before"}; !cmp.Equal(got, want) {
-		t.Errorf("stored is %q, want %q", got, want)
+	for name, encryption := range map[string]*tls.Config{"in the clear": nil, "over TLS": selfSigned(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, relay := relayed(t, encryption)
+			register(t, s, "ada")
+			if err := s.AddMessage(t.Context(), "ada", "before"); err != nil { // prepares the statement
+				t.Fatal(err)
+			}
+			relay.cut.Store(true)
+			if err := s.AddMessage(t.Context(), "ada", "once"); minitwit.CodeOf(err) != minitwit.CodeUnavailable {
+				t.Errorf("AddMessage = %v, want CodeUnavailable", err)
+			}
+			if got, want := texts(mustPublic(t, s)), []string{"ada: once", "ada: before"}; !cmp.Equal(got, want) {
+				t.Errorf("stored is %q, want %q", got, want)
+			}
+		})
 	}
 }
 
-// After a crash of the server every pooled connection is dead. Nothing has been
-// sent on it yet, so nobody has to notice.
+// After a crash or a restart of the server every pooled connection is dead.
+// Nothing has been sent on it yet, so nobody has to notice.
 func TestDeadPooledConnectionsAreReplacedUnnoticed(t *testing.T) {
 	t.Parallel()
-	s, relay := relayed(t)
-	register(t, s, "ada")
+	for name, encryption := range map[string]*tls.Config{"in the clear": nil, "over TLS": selfSigned(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, relay := relayed(t, encryption)
+			register(t, s, "ada")
+			replaced(t, s, relay.hangUp)
+		})
+	}
+	t.Run("ended by the server", func(t *testing.T) {
+		t.Parallel()
+		s := dbtest.Open(t)
+		register(t, s, "ada")
+		replaced(t, s, func() {
+			// With a timeout it waits until the backend is gone.
+			_, err := s.DB().ExecContext(t.Context(), `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+				WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	})
+}
+
+func replaced(t *testing.T, s *postgres.Store, hangUp func()) {
+	t.Helper()
 	const rounds, writers = 3, 6
 	for range rounds {
-		relay.hangUp()
+		hangUp()
 		results := make(chan error)
 		for range writers {
 			go func() { results <- s.AddMessage(t.Context(), "ada", "hello") }()

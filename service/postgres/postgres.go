@@ -60,7 +60,7 @@ func Open(o Options) (*Store, error) {
 	// The server gives up first (statement_timeout); the socket's deadline is
 	// for servers that cannot even say so.
 	connector.Dialer(newDialer(connectTimeout, o.Timeout+200*time.Millisecond))
-	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
+	db := sqlx.NewDb(sql.OpenDB(onceConnector{connector}), "postgres")
 	db.SetMaxOpenConns(o.MaxOpen)
 	// database/sql keeps 2 idle connections by default; every other one would
 	// be a new Postgres process per query under load.

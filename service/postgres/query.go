@@ -34,7 +34,8 @@ func rows[T any](ctx context.Context, s *Store, op, query string, args ...any) (
 			return nil, err
 		}
 		var found []T
-		return found, stmt.SelectContext(ctx, &found, args...)
+		err = stmt.SelectContext(ctx, &found, args...)
+		return found, err
 	})
 	return found, wrap(op, err)
 }
@@ -47,7 +48,8 @@ func row[T any](ctx context.Context, s *Store, op, query string, args ...any) (T
 		if err != nil {
 			return found, err
 		}
-		return found, stmt.GetContext(ctx, &found, args...)
+		err = stmt.GetContext(ctx, &found, args...)
+		return found, err
 	})
 	return found, wrap(op, err)
 }

@@ -1,8 +1,10 @@
 package postgres_test
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
+	"net/http/httptest"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -16,25 +18,29 @@ import (
 type relay struct {
 	listener net.Listener
 	target   string
-	cut      atomic.Bool // swallow the next answer and hang up
+	tls      *tls.Config // nil: in the clear
+	cut      atomic.Bool // swallow the next answer and hang up, in order where there is TLS
 
 	mu    sync.Mutex
 	conns []net.Conn
 }
 
-func relayed(t *testing.T) (*postgres.Store, *relay) {
+func relayed(t *testing.T, encryption *tls.Config) (*postgres.Store, *relay) {
 	t.Helper()
 	target, err := url.Parse(dbtest.URL(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{target: target.Host}
+	r := &relay{target: target.Host, tls: encryption}
 	if r.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
 	go r.serve()
 	t.Cleanup(func() { _ = r.listener.Close(); r.hangUp() })
 	target.Host = r.listener.Addr().String()
+	if encryption != nil {
+		target.RawQuery = "sslmode=require"
+	}
 	return dbtest.OpenWith(t, postgres.Options{URL: target.String()}), r
 }
 
@@ -49,12 +55,39 @@ func (r *relay) serve() {
 			_ = client.Close()
 			continue
 		}
+		if r.tls != nil {
+			if client, err = accept(client, r.tls); err != nil {
+				_ = server.Close()
+				continue
+			}
+		}
 		r.mu.Lock()
 		r.conns = append(r.conns, client, server)
 		r.mu.Unlock()
 		go func() { _, _ = io.Copy(server, client); _ = server.Close() }()
 		go func() { r.answers(client, server); _ = client.Close() }()
 	}
+}
+
+// accept answers Postgres's request for TLS, which is eight bytes, and begins it.
+func accept(conn net.Conn, config *tls.Config) (net.Conn, error) {
+	if _, err := io.ReadFull(conn, make([]byte, 8)); err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write([]byte("S")); err != nil {
+		return nil, err
+	}
+	secured := tls.Server(conn, config)
+	return secured, secured.Handshake()
+}
+
+// selfSigned gives a TLS configuration with a certificate made up for the test.
+func selfSigned(t *testing.T) *tls.Config {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	server.StartTLS()
+	defer server.Close()
+	return &tls.Config{Certificates: server.TLS.Certificates, MinVersion: tls.VersionTLS12}
 }
 
 func (r *relay) answers(client, server net.Conn) {

@@ -112,11 +112,11 @@ func TestEachDigestIsStrengthenedOnce(t *testing.T) {
 		go func() {
 			mine := 0
 			for {
-				found, err := s.StrengthenOne(t.Context(), func(d string) (string, error) { return "strong of " + d, nil })
+				id, err := s.StrengthenOne(t.Context(), 0, func(d string) (string, error) { return "strong of " + d, nil })
 				if err != nil {
 					t.Errorf("StrengthenOne: %v", err)
 				}
-				if !found {
+				if id == 0 {
 					break
 				}
 				mine++
@@ -132,13 +132,31 @@ func TestEachDigestIsStrengthenedOnce(t *testing.T) {
 	}
 }
 
+func TestOneWhoCannotBeStrengthenedIsPassedOver(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Open(t)
+	for _, name := range []string{"bad", "good"} {
+		if err := s.CreateUser(t.Context(), name, "a@b", "digest$"+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bad, err := s.StrengthenOne(t.Context(), 0, func(string) (string, error) { return "", errors.New("malformed") })
+	if bad == 0 || err == nil {
+		t.Fatalf("StrengthenOne = %d, %v, want the user and the error", bad, err)
+	}
+	good, err := s.StrengthenOne(t.Context(), bad, func(d string) (string, error) { return "strong of " + d, nil })
+	if _, hash, _ := s.Credentials(t.Context(), "good"); good <= bad || err != nil || hash != "strong of digest$good" {
+		t.Errorf("the next one: %d, %v, stored %q", good, err, hash)
+	}
+}
+
 func TestAUserBeingStrengthenedCanPost(t *testing.T) {
 	t.Parallel()
 	s := dbtest.Open(t)
 	if err := s.CreateUser(t.Context(), "ada", "a@b", "digest$1"); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.StrengthenOne(t.Context(), func(string) (string, error) {
+	_, err := s.StrengthenOne(t.Context(), 0, func(string) (string, error) {
 		return "strong", s.AddMessage(t.Context(), "ada", "posted meanwhile")
 	})
 	if err != nil {
@@ -268,6 +286,22 @@ func TestFollowAndUnfollowAreIdempotent(t *testing.T) {
 	}
 	if _, err := s.Follows(t.Context(), "nobody", 1); !errors.Is(err, minitwit.ErrUserNotFound) {
 		t.Errorf("Follows(nobody) = %v, want ErrUserNotFound", err)
+	}
+}
+
+func TestLatestSurvivesTheLossOfItsRow(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Open(t)
+	if _, err := s.DB().ExecContext(t.Context(), `DELETE FROM latest`); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int64{-1, 5} {
+		if got, _, err := s.Latest(t.Context()); err != nil || got != want {
+			t.Errorf("Latest = %d, %v, want %d", got, err, want)
+		}
+		if err := s.SetLatest(t.Context(), 5); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

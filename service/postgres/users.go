@@ -66,42 +66,44 @@ func (s *Store) ReplaceHash(ctx context.Context, id int64, old, better string) e
 }
 
 // StrengthenOne takes one user whose password is stored as a bare digest, has
-// strengthen turn that into the lasting hash, and stores it. It says whether
-// there was one. Several replicas may call it at once: each takes another user.
-func (s *Store) StrengthenOne(ctx context.Context, strengthen func(digest string) (string, error)) (found bool, err error) {
+// strengthen turn that into the lasting hash, and stores it. It gives the id
+// of that user, 0 if there was none. It looks at users above the id
+// after: one that cannot be strengthened must not keep the others from it.
+// Several replicas may call it at once: each takes another user.
+func (s *Store) StrengthenOne(ctx context.Context, after int64, strengthen func(digest string) (string, error)) (id int64, err error) {
 	// The transaction spans a bcrypt, which a busy machine may stretch.
-	found, err = within(ctx, 8*time.Second, func(ctx context.Context) (bool, error) {
-		return s.strengthenOne(ctx, strengthen)
+	id, err = within(ctx, 8*time.Second, func(ctx context.Context) (int64, error) {
+		return s.strengthenOne(ctx, after, strengthen)
 	})
-	return found, wrap("strengthen password", err)
+	return id, wrap("strengthen password", err)
 }
 
-func (s *Store) strengthenOne(ctx context.Context, strengthen func(string) (string, error)) (bool, error) {
+func (s *Store) strengthenOne(ctx context.Context, after int64, strengthen func(string) (string, error)) (int64, error) {
 	// NO KEY leaves the row free for the foreign keys of messages and follows;
 	// the WHERE is the predicate of the index users_digest_only.
 	const next = `
 		SELECT id, username, session_epoch, pw_hash FROM users
-		WHERE pw_hash LIKE 'digest$%' ORDER BY id LIMIT 1
+		WHERE pw_hash LIKE 'digest$%' AND id > $1 ORDER BY id LIMIT 1
 		FOR NO KEY UPDATE SKIP LOCKED`
 	tx, err := s.db.BeginTxx(ctx, nil)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
 	var user userRow
-	if err := tx.GetContext(ctx, &user, next); errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+	if err := tx.GetContext(ctx, &user, next, after); errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
 	} else if err != nil {
-		return false, err
+		return 0, err
 	}
 	hash, err := strengthen(user.PwHash)
 	if err != nil {
-		return false, err
+		return user.ID, err
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE users SET pw_hash = $2 WHERE id = $1`, user.ID, hash); err != nil {
-		return false, err
+		return user.ID, err
 	}
-	return true, tx.Commit()
+	return user.ID, tx.Commit()
 }
 
 // DigestsWaiting counts the users whose password is stored as a bare digest,
