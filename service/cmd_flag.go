@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"minitwit/service/minitwit"
@@ -20,7 +21,7 @@ prints the newest messages with their ids. Needs DATABASE_URL.`)
 		return err
 	}
 	ids, err := parseIDs(flags.Args())
-	if err != nil || (len(ids) == 0) != *list {
+	if err != nil || (len(ids) == 0) != *list { // either ids or --list
 		if err != nil {
 			fmt.Fprintln(std.Err, "minitwit:", err)
 		}
@@ -51,7 +52,8 @@ func parseIDs(args []string) ([]int64, error) {
 		}
 		ids = append(ids, id)
 	}
-	return ids, nil
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
 }
 
 func listMessages(ctx context.Context, store *postgres.Store, out io.Writer) error {

@@ -24,13 +24,16 @@ serves. The database has no part in it: Swarm kills what is unhealthy.`)
 	if err != nil {
 		return err
 	}
-	_, port, err := net.SplitHostPort(cfg.OpsAddr)
+	host, port, err := net.SplitHostPort(cfg.OpsAddr)
 	if err != nil {
 		return fmt.Errorf("OPS_ADDR: %w", err)
 	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1" // it listens on all addresses
+	}
 	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+port+"/livez", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/livez", nil)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func serveCommand(ctx context.Context, args []string, std stdio) error {
 			return err
 		}
 	}
-	p := &program{cfg: cfg, log: log, registry: server.NewRegistry(build())}
+	p := &program{cfg: cfg, log: log, registry: server.NewRegistry(build()), cores: account.NewCores()}
 	defer p.close()
 	if err := p.open(*only); err != nil { //nolint:contextcheck // what is opened outlives ctx: it drains after its end
 		return err
@@ -89,6 +89,7 @@ type program struct {
 	cfg      config.Config
 	log      zerolog.Logger
 	registry *prometheus.Registry
+	cores    account.Cores
 
 	stores   []*postgres.Store
 	accounts []*account.Service
@@ -125,7 +126,11 @@ func (p *program) openAPI(scheme *password.Scheme) error {
 	}
 	// One connection of its own: its commits do not wait for the disk, and a
 	// pool full of slow queries does not hold it up.
-	fast, err := p.openStore("api-latest", 1, true)
+	// It gives up when the simulator does: an update that came later could undo
+	// a newer one that went through another replica.
+	fast, err := p.openStore(postgres.Options{
+		Application: "minitwit-api-latest", MaxOpen: 1, AsyncCommit: true, Timeout: 300 * time.Millisecond,
+	})
 	if err != nil {
 		return err
 	}
@@ -133,6 +138,7 @@ func (p *program) openAPI(scheme *password.Scheme) error {
 		value, _, err := store.Latest(ctx)
 		return value, err
 	}, fast.SetLatest)
+	server.RegisterPool(p.registry, fast.DB(), "api-latest")
 	server.RegisterLatest(options.Registerer, store.Latest)
 	accounts := p.newAccounts(store, scheme, options)
 	surface := server.NewAPI(simapi.New(store, accounts, latest, p.cfg.Simulator), options)
@@ -167,7 +173,7 @@ func (p *program) openSurface(name string) (*postgres.Store, server.SurfaceOptio
 		Registerer:  server.ForSurface(p.registry, name),
 		MaxInFlight: p.cfg.MaxInFlight,
 	}
-	store, err := p.openStore(name, p.cfg.DatabasePool, false)
+	store, err := p.openStore(postgres.Options{Application: "minitwit-" + name, MaxOpen: p.cfg.DatabasePool})
 	if err != nil {
 		return nil, options, err
 	}
@@ -175,11 +181,9 @@ func (p *program) openSurface(name string) (*postgres.Store, server.SurfaceOptio
 	return store, options, nil
 }
 
-func (p *program) openStore(name string, connections int, async bool) (*postgres.Store, error) {
-	store, err := postgres.Open(postgres.Options{
-		URL: p.cfg.DatabaseURL, Password: p.cfg.DatabasePassword,
-		Application: "minitwit-" + name, MaxOpen: connections, AsyncCommit: async,
-	})
+func (p *program) openStore(o postgres.Options) (*postgres.Store, error) {
+	o.URL, o.Password = p.cfg.DatabaseURL, p.cfg.DatabasePassword
+	store, err := postgres.Open(o)
 	if err == nil {
 		p.stores = append(p.stores, store)
 	}
@@ -187,7 +191,7 @@ func (p *program) openStore(name string, connections int, async bool) (*postgres
 }
 
 func (p *program) newAccounts(store *postgres.Store, scheme *password.Scheme, o server.SurfaceOptions) *account.Service {
-	accounts := account.New(store, scheme, o.Log, o.Registerer)
+	accounts := account.New(store, scheme, p.cores, o.Log, o.Registerer)
 	p.accounts = append(p.accounts, accounts)
 	return accounts
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,7 @@ type Store interface {
 	CreateUser(ctx context.Context, name, email, pwHash string) error
 	Credentials(ctx context.Context, name string) (minitwit.User, string, error)
 	ReplaceHash(ctx context.Context, id int64, old, better string) error
+	DigestsWaiting(ctx context.Context) (int64, error)
 	StrengthenOne(ctx context.Context, after int64, strengthen func(digest string) (string, error)) (int64, error)
 }
 
@@ -31,24 +33,35 @@ type Service struct {
 	store    Store
 	scheme   *password.Scheme
 	log      zerolog.Logger
-	slots    chan struct{} // one is held while a core hashes
+	cores    Cores
 	wake     chan struct{} // a digest has been stored
+	waiting  atomic.Int64  // logins that wait for a core
 	throttle *throttle
 	metrics  metrics
 }
 
+// Cores are those that may hash at a time, one place each. All Services of a
+// process share them.
+type Cores chan struct{}
+
+// NewCores gives all cores but one, which is left to everything else: hashing
+// must not starve it.
+func NewCores() Cores { return make(Cores, max(1, runtime.GOMAXPROCS(0)-1)) }
+
+// maxWaiting is how many logins may wait for a core: about as many as can be
+// served before their visitors leave. More would only fill the surface.
+const maxWaiting = 16
+
 // New makes a Service and registers its metrics.
-func New(store Store, scheme *password.Scheme, log zerolog.Logger, reg prometheus.Registerer) *Service {
-	// One core is left to everything else: hashing must not starve it.
-	slots := max(1, runtime.GOMAXPROCS(0)-1)
+func New(store Store, scheme *password.Scheme, cores Cores, log zerolog.Logger, reg prometheus.Registerer) *Service {
 	return &Service{
 		store:    store,
 		scheme:   scheme,
 		log:      log,
-		slots:    make(chan struct{}, slots),
+		cores:    cores,
 		wake:     make(chan struct{}, 1),
 		throttle: newThrottle(time.Now),
-		metrics:  newMetrics(reg),
+		metrics:  newMetrics(reg, store.DigestsWaiting),
 	}
 }
 
@@ -89,6 +102,8 @@ func (s *Service) login(ctx context.Context, name, pw string) (minitwit.User, er
 	if err != nil {
 		return user, err
 	}
+	// Only names that exist are counted, so inventing names cannot fill the
+	// throttle. That a name exists, anybody may see at its timeline.
 	if err := s.throttle.attempt(name); err != nil {
 		return user, err
 	}
@@ -105,7 +120,15 @@ func (s *Service) login(ctx context.Context, name, pw string) (minitwit.User, er
 }
 
 func (s *Service) verify(ctx context.Context, stored, pw string) (bool, error) {
+	if password.IsDigest(stored) { // takes microseconds
+		return s.scheme.Verify(stored, pw)
+	}
+	if s.waiting.Add(1) > maxWaiting {
+		s.waiting.Add(-1)
+		return false, minitwit.Unavailable(errors.New("too many logins wait for a core"))
+	}
 	release, err := s.acquire(ctx)
+	s.waiting.Add(-1)
 	if err != nil {
 		return false, err
 	}
@@ -135,8 +158,8 @@ func (s *Service) acquire(ctx context.Context) (release func(), err error) {
 	s.metrics.waiting.Inc()
 	defer s.metrics.waiting.Dec()
 	select {
-	case s.slots <- struct{}{}:
-		return func() { <-s.slots }, nil
+	case s.cores <- struct{}{}:
+		return func() { <-s.cores }, nil
 	case <-ctx.Done():
 		return nil, minitwit.Unavailable(fmt.Errorf("wait to hash: %w", ctx.Err()))
 	}

@@ -28,7 +28,7 @@ func newService(t *testing.T, store *postgres.Store) *account.Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return account.New(store, scheme, zerolog.New(zerolog.NewTestWriter(t)), prometheus.NewRegistry())
+	return account.New(store, scheme, account.NewCores(), zerolog.New(zerolog.NewTestWriter(t)), prometheus.NewRegistry())
 }
 
 func ada(pw string) minitwit.Registration {

@@ -1,7 +1,9 @@
 package account
 
 import (
+	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,7 +18,7 @@ type metrics struct {
 	hashing       prometheus.Histogram
 }
 
-func newMetrics(reg prometheus.Registerer) metrics {
+func newMetrics(reg prometheus.Registerer, digests func(context.Context) (int64, error)) metrics {
 	m := metrics{
 		registrations: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "minitwit_registrations_total", Help: "Users registered by this process.",
@@ -32,7 +34,15 @@ func newMetrics(reg prometheus.Registerer) metrics {
 			Buckets: []float64{.01, .05, .1, .2, .5, 1, 2},
 		}),
 	}
-	reg.MustRegister(m.registrations, m.logins, m.waiting, m.hashing)
+	reg.MustRegister(m.registrations, m.logins, m.waiting, m.hashing, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "minitwit_password_digests_waiting", Help: "Users whose password still awaits its bcrypt, on all replicas, up to 1,000.",
+	}, func() float64 {
+		n, err := digests(context.Background())
+		if err != nil {
+			return math.NaN() // the database is away: there is no figure
+		}
+		return float64(n)
+	}))
 	return m
 }
 

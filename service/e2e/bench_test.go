@@ -256,7 +256,7 @@ func TestBenchWebCrashes(t *testing.T) {
 }
 
 func TestBenchOutages(t *testing.T) {
-	outageLength = 20 * time.Second
+	outageLength, mostPatience, mostRecovery = 20*time.Second, 1500*time.Millisecond, 2*time.Second
 	cluster := durable(t)
 	a := start(t, options{db: cluster.URL("postgres"), args: []string{"--migrate"}, surfaces: 2})
 	back := outage(t, a, func() { must(t, cluster.Stop("fast")) }, func() { must(t, cluster.Start()) })

@@ -62,10 +62,10 @@ func (l *load) work(s simulator, pause time.Duration) {
 func (l *load) post(s simulator) {
 	l.mu.Lock()
 	l.sent++
-	text := fmt.Sprintf("message %d", l.sent)
+	text, path := fmt.Sprintf("message %d", l.sent), fmt.Sprintf("%s?latest=%d", url.PathEscape(loadUser), l.sent)
 	l.mu.Unlock()
 	c := call{at: time.Now()}
-	a, err := s.do(context.Background(), "POST", l.url+"/msgs/"+url.PathEscape(loadUser), `{"content":"`+text+`"}`)
+	a, err := s.do(context.Background(), "POST", l.url+"/msgs/"+path, `{"content":"`+text+`"}`)
 	c.end, c.err = time.Now(), err
 	if err == nil && a.status != http.StatusNoContent {
 		c.err = fmt.Errorf("%d %s", a.status, a.body)

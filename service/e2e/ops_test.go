@@ -25,7 +25,7 @@ func TestTheOpsPortTellsWhatOnCallAsks(t *testing.T) {
 		`minitwit_http_request_duration_seconds_bucket{method="POST",route="/register",surface="api",le="0.3"} 1`,
 		`minitwit_http_requests_in_flight{surface="api"} 0`,
 		`minitwit_latest{surface="api"} 42`, `minitwit_latest_age_seconds{surface="api"}`,
-		`minitwit_registrations_total{surface="api"} 1`, `minitwit_password_hash_queue{surface="web"}`,
+		`minitwit_registrations_total{surface="api"} 1`, `minitwit_password_hash_queue{surface="web"}`, `minitwit_password_digests_waiting{surface="api"}`,
 		`minitwit_panics_recovered_total{surface="web"} 0`,
 		`go_sql_max_open_connections{db_name="api"} 8`, `go_sql_max_open_connections{db_name="web"} 8`,
 		`go_goroutines`, `process_resident_memory_bytes`,
@@ -88,6 +88,11 @@ func TestASchemaThatIsBehindIsNotReady(t *testing.T) {
 	ready := s.must(t, "GET", a.ops+"/readyz", "")
 	if ready.status != 503 || !strings.Contains(ready.body, "migrate up") {
 		t.Errorf("/readyz on an old schema = %d %q, want 503 that names the cure", ready.status, ready.body)
+	}
+	for _, url := range []string{a.api + "/latest", a.api + "/msgs", a.web + "/public"} {
+		if got := s.must(t, "GET", url, ""); got.status != 503 {
+			t.Errorf("GET %s on an old schema = %d, want 503", url, got.status)
+		}
 	}
 	_, err := store.Migrate(t.Context())
 	must(t, err)

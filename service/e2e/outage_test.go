@@ -15,10 +15,11 @@ import (
 )
 
 // What a dead database may cost a request, and how soon the service has to be
-// back when the database is.
-const (
-	mostPatience = 1500 * time.Millisecond
-	mostRecovery = 2 * time.Second
+// back when the database is. Here a machine that is busy with other tests must
+// not matter; the bench holds the real aims.
+var (
+	mostPatience = 3 * time.Second
+	mostRecovery = 5 * time.Second
 )
 
 // outageLength is how long the database stays away; the bench makes it longer.

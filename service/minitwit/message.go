@@ -5,10 +5,24 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // PerPage is how many messages a page of the web UI shows.
 const PerPage = 30
+
+// MaxPostRunes bounds what people write in the UI. The simulator has no limit,
+// but a visitor must not be able to make the lists that it reads heavy.
+const MaxPostRunes = 2000
+
+// CheckPost says what is wrong with a message that a person wrote.
+func CheckPost(text string) error {
+	// A browser counts a line break once and sends two characters for it.
+	if n := utf8.RuneCountInString(text) - strings.Count(text, "\r\n"); n > MaxPostRunes {
+		return Errorf(CodeInvalid, "Your message has %d characters, %d more than fit. Go back to shorten it.", n, n-MaxPostRunes)
+	}
+	return CheckText("message", text)
+}
 
 // Message is one post, as lists show it.
 type Message struct {

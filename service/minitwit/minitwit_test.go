@@ -55,6 +55,17 @@ func TestNamesThatCannotWorkAreRefused(t *testing.T) {
 	}
 }
 
+func TestAPostHasALimit(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Code{
+		strings.Repeat("ü", MaxPostRunes): "", strings.Repeat("x", MaxPostRunes+1): CodeInvalid, "a\x00": CodeInvalid,
+	} {
+		if got := CodeOf(CheckPost(text)); got != want {
+			t.Errorf("CheckPost(%.20q, %d bytes) = %q, want %q", text, len(text), got, want)
+		}
+	}
+}
+
 func TestACursorSurvivesItsURL(t *testing.T) {
 	t.Parallel()
 	for _, c := range []Cursor{{}, {1, 1}, {1582246860, 17}, {0, 5}, Newest} {

@@ -103,6 +103,10 @@ func (s *Scheme) Verify(stored, password string) (bool, error) {
 	return verifyForeign(stored, password)
 }
 
+// IsDigest tells whether only a bare digest is stored, which Verify checks in
+// microseconds.
+func IsDigest(stored string) bool { return strings.HasPrefix(stored, digestScheme+"$") }
+
 // IsCurrent tells whether the stored hash is of the newest form, key and at
 // least the present cost. What is not should be replaced at the next login,
 // when the password is at hand.

@@ -91,7 +91,9 @@ func (h *health) ready(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if time.Since(h.checked) > readyFor {
-		h.last = h.check(ctx)
+		// Not the asker's context: one that hangs up must not decide the answer
+		// for those who ask within the next second.
+		h.last = h.check(context.WithoutCancel(ctx))
 		h.checked = time.Now()
 	}
 	return h.last

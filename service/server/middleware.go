@@ -22,9 +22,10 @@ const (
 	maxHeaderBytes = 32 << 10
 	headerTimeout  = 5 * time.Second
 	readTimeout    = 10 * time.Second
+	bodyTimeout    = 3 * time.Second // while it is read, the request has a place among those in work
 	writeTimeout   = 15 * time.Second
 	idleTimeout    = 60 * time.Second
-	workTimeout    = 5 * time.Second // of a handler; each query has its own, shorter
+	workTimeout    = 5 * time.Second // of a handler, the body included; each query has its own, shorter
 )
 
 // requestID names the request in the answer, in the log and on error pages. A
@@ -160,6 +161,10 @@ func bound(next echo.HandlerFunc) echo.HandlerFunc {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), workTimeout)
 		defer cancel()
 		r = r.WithContext(ctx)
+		if r.Body != http.NoBody {
+			// That it cannot be set, on a connection of a test, harms nobody.
+			_ = http.NewResponseController(c.Response().Writer).SetReadDeadline(time.Now().Add(bodyTimeout))
+		}
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBodyBytes)
 		c.SetRequest(r)
 		return next(c)

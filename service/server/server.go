@@ -33,7 +33,8 @@ type Server struct {
 }
 
 // shutdownTimeout bounds the wait for requests that are still in work after
-// the drain; workTimeout ends them before.
+// the drain. Their work ends before; who still reads its answer so slowly is
+// cut off.
 const shutdownTimeout = workTimeout + 5*time.Second
 
 // New makes a Server; nothing is served before Run.
@@ -84,7 +85,12 @@ func (s *Server) stop(ctx context.Context) error {
 	defer cancel()
 	var failed []error
 	for _, surface := range s.Surfaces {
-		failed = append(failed, surface.server.Shutdown(ctx))
+		err := surface.server.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			s.Log.Warn().Str("surface", surface.name).Msg("slow clients cut off")
+			err = surface.server.Close()
+		}
+		failed = append(failed, err)
 	}
 	// Last, so that health and metrics can be asked until the end; nobody
 	// waits for a profile.

@@ -34,21 +34,16 @@ type SurfaceOptions struct {
 	MaxInFlight int
 }
 
-// NewAPI makes the simulator's surface.
-func NewAPI(a *simapi.API, o SurfaceOptions) *Surface {
-	s := newSurface("api", "/openapi.yaml", simapi.RenderError, o)
-	s.handler.Use(headers(map[string]string{
+// apiHeaders and webHeaders are on every answer of a surface, errors included.
+func apiHeaders() map[string]string {
+	return map[string]string{
 		echo.HeaderXContentTypeOptions: "nosniff",
 		"Cache-Control":                "no-store",
-	}))
-	apiRoutes(s.handler, a)
-	return s
+	}
 }
 
-// NewWeb makes the browsers' surface.
-func NewWeb(w *web.Web, o SurfaceOptions) *Surface {
-	s := newSurface("web", "/static/style.css", w.RenderError, o)
-	s.handler.Use(sameOrigin, headers(map[string]string{
+func webHeaders() map[string]string {
+	return map[string]string{
 		echo.HeaderContentSecurityPolicy: "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; " +
 			"connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 		echo.HeaderXContentTypeOptions: "nosniff",
@@ -56,22 +51,37 @@ func NewWeb(w *web.Web, o SurfaceOptions) *Surface {
 		echo.HeaderReferrerPolicy:      "same-origin",
 		"Cross-Origin-Opener-Policy":   "same-origin",
 		"Permissions-Policy":           "camera=(), geolocation=(), microphone=()",
-	}))
+	}
+}
+
+// NewAPI makes the simulator's surface.
+func NewAPI(a *simapi.API, o SurfaceOptions) *Surface {
+	s := newSurface("api", "/openapi.yaml", apiHeaders(), simapi.RenderError, o)
+	apiRoutes(s.handler, a)
+	return s
+}
+
+// NewWeb makes the browsers' surface.
+func NewWeb(w *web.Web, o SurfaceOptions) *Surface {
+	s := newSurface("web", "/static/style.css", webHeaders(), w.RenderError, o)
+	s.handler.Use(sameOrigin)
 	webRoutes(s.handler, w)
 	return s
 }
 
-func newSurface(name, alive string, render renderError, o SurfaceOptions) *Surface {
+func newSurface(name, alive string, always map[string]string, render renderError, o SurfaceOptions) *Surface {
 	log := o.Log.With().Str("surface", name).Logger()
 	s := &Surface{name: name, alive: alive, handler: echo.New()}
 	s.handler.HTTPErrorHandler = errorHandler(render)
 	// Unset, echo believes any client's X-Forwarded-For.
 	s.handler.IPExtractor = echo.ExtractIPDirect()
 	metrics := newRED(o.Registerer)
-	// From the outside in: everything is named, logged and counted, also what
-	// is refused and what panics.
+	// From the outside in. Everything is named, logged and counted, also what is
+	// refused and what panics; a panic gives back its place among the requests
+	// in work; nothing is read of a request that is refused for want of one.
 	s.handler.Use(
 		requestID,
+		headers(always),
 		accessLog(log),
 		metrics.middleware,
 		recoverPanic(log, metrics.panics.Inc),

@@ -62,6 +62,9 @@ func (a *API) open(h handler) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		recorded := a.latest.record(c.QueryParam("latest"))
 		body, err := h(c)
+		if minitwit.CodeOf(err) == minitwit.CodeUnavailable {
+			return err // nothing is gained by waiting for the same database again
+		}
 		if recErr := recorded(c.Request().Context()); recErr != nil && !changedSomething(c, err) {
 			return recErr
 		}

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"minitwit/service/minitwit"
 )
 
 // AddMessage publishes what the visitor wrote. Without any text it does
@@ -20,6 +22,9 @@ func (w *Web) AddMessage(c echo.Context) error {
 	}
 	if strings.TrimSpace(text) == "" {
 		return redirect(c, "/")
+	}
+	if err := minitwit.CheckPost(text); err != nil {
+		return err
 	}
 	if err := w.store.AddMessage(c.Request().Context(), user.Name, text); err != nil {
 		return err

@@ -82,11 +82,18 @@ func (f *form) text(field, what string) string {
 
 // refuseForeign refuses what another site made the browser ask for. Posts are
 // checked by the server already; this is for the actions that stay reachable
-// by GET for old clients, which do not send the header.
+// by GET for old clients, which send neither header. Browsers send the first
+// only over HTTPS and to localhost; elsewhere the page they come from tells.
 func refuseForeign(c echo.Context) error {
-	switch c.Request().Header.Get("Sec-Fetch-Site") {
-	case "", "same-origin", "none":
+	r := c.Request()
+	switch site := r.Header.Get("Sec-Fetch-Site"); site {
+	case "same-origin", "none":
 		return nil
+	case "":
+		from, err := url.Parse(r.Referer())
+		if err == nil && (from.Host == "" || from.Host == r.Host) {
+			return nil
+		}
 	}
 	return minitwit.Errorf(minitwit.CodeForbidden, "Another site asked for this in your name, so it was not done")
 }
