@@ -42,7 +42,7 @@ func TestStoppingAReplicaFailsNoRequest(t *testing.T) {
 			}}
 			// 200 requests a second
 			l := startLoad(t, client, second.api, 10, 50*time.Millisecond)
-			l.url = "http://mesh"
+			l.api.base = "http://mesh"
 			eventually(t, "the load to run", func() bool { return l.acknowledged(time.Time{}) > 100 })
 			m.leaving.Store(true)
 			first.terminateWhile(func() {

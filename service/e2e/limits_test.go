@@ -106,8 +106,10 @@ func TestASlowReaderDoesNotSpoilTheStop(t *testing.T) {
 func TestOverloadIsAnswered503AtOnce(t *testing.T) {
 	t.Parallel()
 	a := start(t, options{env: []string{"MAX_IN_FLIGHT=1"}})
+	api := newAPI(t, a)
 	finish := hold(t, a)
-	refused := newSimulator().must(t, "GET", a.api+"/latest", "")
+	refused, err := api.try(request{method: "GET", path: "/latest"})
+	must(t, err)
 	if refused.status != 503 || refused.header.Get("Retry-After") == "" || !strings.Contains(refused.body, `"status":503`) || refused.took > 2*time.Second {
 		t.Errorf("overload is answered %d %v %q after %v, want 503, Retry-After and JSON at once", refused.status, refused.header, refused.body, refused.took)
 	}

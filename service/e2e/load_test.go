@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -16,7 +15,7 @@ import (
 // stop, and remembers what was answered.
 type load struct {
 	t    testing.TB
-	url  string // of the API
+	api  *apiClient // holds each answer against the API's description
 	stop chan struct{}
 	done sync.WaitGroup
 
@@ -38,15 +37,16 @@ const loadUser = "Ada Lovelace"
 // startLoad begins a load of so many workers on one client.
 func startLoad(t testing.TB, client *http.Client, api string, workers int, pause time.Duration) *load {
 	t.Helper()
-	l := &load{t: t, url: api, stop: make(chan struct{})}
+	l := &load{t: t, api: newAPIAt(t, api), stop: make(chan struct{})}
+	l.api.http = client
 	newSimulator().must(t, "POST", api+"/register", fmt.Sprintf(`{"username":%q,"email":"a@b","pwd":"x"}`, loadUser))
 	for range workers {
-		l.done.Go(func() { l.work(simulator{client: client}, pause) })
+		l.done.Go(func() { l.work(pause) })
 	}
 	return l
 }
 
-func (l *load) work(s simulator, pause time.Duration) {
+func (l *load) work(pause time.Duration) {
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for {
@@ -54,18 +54,18 @@ func (l *load) work(s simulator, pause time.Duration) {
 		case <-l.stop:
 			return
 		case <-ticker.C:
-			l.post(s)
+			l.post()
 		}
 	}
 }
 
-func (l *load) post(s simulator) {
+func (l *load) post() {
 	l.mu.Lock()
 	l.sent++
 	text, path := fmt.Sprintf("message %d", l.sent), fmt.Sprintf("%s?latest=%d", url.PathEscape(loadUser), l.sent)
 	l.mu.Unlock()
 	c := call{at: time.Now()}
-	a, err := s.do(context.Background(), "POST", l.url+"/msgs/"+path, `{"content":"`+text+`"}`)
+	a, err := l.api.try(request{method: "POST", path: "/msgs/" + path, body: `{"content":"` + text + `"}`})
 	c.end, c.err = time.Now(), err
 	if err == nil && a.status != http.StatusNoContent {
 		c.err = fmt.Errorf("%d %s", a.status, a.body)

@@ -59,8 +59,13 @@ type apiClient struct {
 
 func newAPI(t testing.TB, a *app) *apiClient {
 	t.Helper()
-	c := &apiClient{t: t, base: a.api, http: newSimulator().client}
-	description := newSimulator().must(t, http.MethodGet, a.api+"/openapi.yaml", "")
+	return newAPIAt(t, a.api)
+}
+
+func newAPIAt(t testing.TB, base string) *apiClient {
+	t.Helper()
+	c := &apiClient{t: t, base: base, http: newSimulator().client}
+	description := newSimulator().must(t, http.MethodGet, base+"/openapi.yaml", "")
 	doc, err := openapi3.NewLoader().LoadFromData([]byte(description.body))
 	if err != nil {
 		t.Fatalf("GET /openapi.yaml: %v", err)

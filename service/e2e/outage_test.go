@@ -61,7 +61,12 @@ func outage(t *testing.T, a *app, fail, mend func()) (recovery time.Duration) {
 func checkHonestAnswers(t *testing.T, a *app) {
 	t.Helper()
 	s := newSimulator()
-	for _, url := range []string{a.api + "/msgs", a.api + "/latest", a.api + "/msgs/Ada%20Lovelace?latest=7", a.web + "/public", a.web + "/Ada%20Lovelace"} {
+	for _, path := range []string{"/msgs", "/latest", "/msgs/Ada%20Lovelace?latest=7"} {
+		if got, err := newAPI(t, a).try(request{method: "GET", path: path}); err != nil || got.status != 503 {
+			t.Errorf("GET %s = %d, %v, want 503 as the description has it", path, got.status, err)
+		}
+	}
+	for _, url := range []string{a.api + "/msgs", a.web + "/public", a.web + "/Ada%20Lovelace"} {
 		answer := s.must(t, "GET", url, "")
 		if answer.status != 503 || answer.header.Get("Retry-After") == "" || answer.took > mostPatience {
 			t.Errorf("GET %s = %d after %v, Retry-After %q; want 503 with Retry-After in time",

@@ -25,6 +25,7 @@ func seeded(t *testing.T) *postgres.Store {
 		fmt.Sprintf(`INSERT INTO messages (author_id, text, pub_date, flagged)
 			SELECT 1 + i %% %d, 'message ' || i, 1600000000 + i / 3, i %% 1000 = 0 FROM generate_series(1, %d) AS i`, seedUsers, seedMessages),
 		`INSERT INTO followers SELECT 1, i FROM generate_series(2, 100) AS i`,
+		`INSERT INTO followers SELECT 200 + i / 50, 1 + i % 50 FROM generate_series(0, 49999) AS i`,
 		`ANALYZE`,
 	} {
 		if _, err := s.DB().ExecContext(t.Context(), q); err != nil {
@@ -106,21 +107,29 @@ func TestHotQueriesReadOnlyWhatTheyShow(t *testing.T) {
 func TestLookupsAreByIndex(t *testing.T) {
 	t.Parallel()
 	s := seeded(t)
-	for name, query := range map[string]string{
-		"by name":      `SELECT id, username, session_epoch, pw_hash FROM users WHERE username = 'user7'`,
-		"session":      `SELECT id, username FROM users WHERE id = 7 AND session_epoch = 1`,
-		"next digest":  `SELECT id FROM users WHERE pw_hash LIKE 'digest$%' ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`,
-		"add message":  `INSERT INTO messages (author_id, text) SELECT id, 'x' FROM users WHERE username = 'user7'`,
-		"follow":       postgres.Pair + `done AS (INSERT INTO followers SELECT who_id, whom_id FROM pair ON CONFLICT DO NOTHING) SELECT count(*) FROM pair`,
-		"set flagged":  `UPDATE messages SET flagged = true WHERE id = ANY('{7}')`,
-		"followed set": `SELECT whom_id FROM followers WHERE who_id = 1`,
+	for _, c := range []struct {
+		name  string
+		query string
+		args  []any
+		most  float64 // rows of users, and of messages
+	}{
+		{"credentials", postgres.ByName, []any{"user7"}, 1},
+		{"session", postgres.SessionUser, []any{7, 1}, 1},
+		{"next digest", postgres.NextDigest, []any{0}, 0},
+		{"add message", postgres.AddMessage, []any{"user7", "x"}, 1},
+		{"set flagged", postgres.SetFlagged, []any{"{7}", true}, 1},
+		{"follow", postgres.Follow, []any{"user1", "user200"}, 2},
+		{"unfollow", postgres.Unfollow, []any{"user1", "user200"}, 2},
+		{"follows", postgres.Follows, []any{"user1", 10}, 12},
 	} {
-		query = strings.NewReplacer("$1", "'user1'", "$2", "'user2'").Replace(query)
-		p := explain(t, s, query)
+		p := explain(t, s, c.query, c.args...)
 		for _, relation := range []string{"users", "messages"} {
-			if rows, scans := touched(p, relation); scans || rows > 2 {
-				t.Errorf("%s reads %.0f rows of %s, scans %v; want a lookup by index", name, rows, relation, scans)
+			if rows, scans := touched(p, relation); scans || rows > c.most {
+				t.Errorf("%s reads %.0f rows of %s, scans %v; want %.0f at most, by index", c.name, rows, relation, scans, c.most)
 			}
+		}
+		if _, scans := touched(p, "followers"); scans {
+			t.Errorf("%s scans followers", c.name)
 		}
 	}
 }

@@ -2,10 +2,17 @@ package postgres
 
 // The very queries that the store runs, for EXPLAIN.
 const (
-	PublicPage = publicPage
-	HomePage   = homePage
-	UserPage   = userPage
-	Pair       = pair
+	PublicPage  = publicPage
+	HomePage    = homePage
+	UserPage    = userPage
+	ByName      = byNameQuery
+	SessionUser = sessionUserQuery
+	NextDigest  = nextDigestQuery
+	AddMessage  = addMessageQuery
+	SetFlagged  = setFlaggedQuery
+	Follow      = followQuery
+	Unfollow    = unfollowQuery
+	Follows     = followsQuery
 )
 
 // TowardsNewer is towardsNewer.

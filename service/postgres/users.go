@@ -9,6 +9,22 @@ import (
 	"minitwit/service/minitwit"
 )
 
+// What is asked of users; a test explains each.
+const (
+	byNameQuery = `SELECT id, username, session_epoch, pw_hash FROM users WHERE username = $1`
+
+	sessionUserQuery = `
+		SELECT id, username, session_epoch, '' AS pw_hash FROM users
+		WHERE id = $1 AND session_epoch = $2`
+
+	// NO KEY leaves the row free for the foreign keys of messages and follows;
+	// the WHERE is the predicate of the index users_digest_only.
+	nextDigestQuery = `
+		SELECT id, username, session_epoch, pw_hash FROM users
+		WHERE pw_hash LIKE 'digest$%' AND id > $1 ORDER BY id LIMIT 1
+		FOR NO KEY UPDATE SKIP LOCKED`
+)
+
 // CreateUser stores a user, or gives minitwit.ErrNameTaken.
 func (s *Store) CreateUser(ctx context.Context, name, email, pwHash string) error {
 	const q = `
@@ -35,18 +51,14 @@ func (r userRow) user() minitwit.User {
 // Credentials gives a user and the stored password hash, or
 // minitwit.ErrUserNotFound.
 func (s *Store) Credentials(ctx context.Context, name string) (minitwit.User, string, error) {
-	const q = `SELECT id, username, session_epoch, pw_hash FROM users WHERE username = $1`
-	r, err := row[userRow](ctx, s, "credentials", q, name)
+	r, err := row[userRow](ctx, s, "credentials", byNameQuery, name)
 	return r.user(), r.PwHash, orNotFound(err)
 }
 
 // SessionUser gives the user whose session it is, or minitwit.ErrUserNotFound
 // if they are gone or have ended the sessions of that epoch.
 func (s *Store) SessionUser(ctx context.Context, id, epoch int64) (minitwit.User, error) {
-	const q = `
-		SELECT id, username, session_epoch, '' AS pw_hash FROM users
-		WHERE id = $1 AND session_epoch = $2`
-	r, err := row[userRow](ctx, s, "session user", q, id, epoch)
+	r, err := row[userRow](ctx, s, "session user", sessionUserQuery, id, epoch)
 	return r.user(), orNotFound(err)
 }
 
@@ -79,19 +91,13 @@ func (s *Store) StrengthenOne(ctx context.Context, after int64, strengthen func(
 }
 
 func (s *Store) strengthenOne(ctx context.Context, after int64, strengthen func(string) (string, error)) (int64, error) {
-	// NO KEY leaves the row free for the foreign keys of messages and follows;
-	// the WHERE is the predicate of the index users_digest_only.
-	const next = `
-		SELECT id, username, session_epoch, pw_hash FROM users
-		WHERE pw_hash LIKE 'digest$%' AND id > $1 ORDER BY id LIMIT 1
-		FOR NO KEY UPDATE SKIP LOCKED`
 	tx, err := s.db.BeginTxx(ctx, nil)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
 	var user userRow
-	if err := tx.GetContext(ctx, &user, next, after); errors.Is(err, sql.ErrNoRows) {
+	if err := tx.GetContext(ctx, &user, nextDigestQuery, after); errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	} else if err != nil {
 		return 0, err
