@@ -135,6 +135,7 @@ func (p *program) openAPI(scheme *password.Scheme) error {
 		return err
 	}
 	latest := simapi.NewLatest(func(ctx context.Context) (int64, error) {
+		// Through the pool of many: reads need not wait for each other.
 		value, _, err := store.Latest(ctx)
 		return value, err
 	}, fast.SetLatest)
@@ -198,15 +199,18 @@ func (p *program) newAccounts(store *postgres.Store, scheme *password.Scheme, o 
 
 // run serves until ctx ends, and strengthens passwords meanwhile.
 func (p *program) run(ctx context.Context) error {
+	// ctx ends with the signal; passwords are strengthened until the drain is over.
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var workers sync.WaitGroup
 	for _, accounts := range p.accounts {
 		workers.Go(func() { accounts.Strengthen(background) })
 	}
+	// Both surfaces use one database, so the first store can speak for all.
 	err := server.New(server.Options{
 		Surfaces: p.surfaces, Ops: p.ops, Ready: p.stores[0].CheckSchema,
 		Gatherer: p.registry, Build: build(), Drain: p.cfg.Drain, Log: p.log,
 	}).Run(ctx)
+	// Workers first, then (in close) the connections they use.
 	cancel()
 	workers.Wait()
 	return err

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// sweep is how often digests are looked for that another replica stored and
+// sweep is how often, at the latest, digests are looked for that another replica stored and
 // then did not live to strengthen.
 const sweep = 5 * time.Second
 

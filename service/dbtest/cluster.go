@@ -47,16 +47,29 @@ func NewCluster(settings ...string) (_ *Cluster, err error) {
 	if err := c.run("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"); err != nil {
 		return nil, err
 	}
+	// Somebody else may take the port before the server does: then another.
+	for range 3 {
+		if err = c.configure(settings); err != nil {
+			return nil, err
+		}
+		if err = c.Start(); err == nil {
+			return c, nil
+		}
+	}
+	return nil, err
+}
+
+func (c *Cluster) configure(settings []string) (err error) {
 	if c.Port, err = freePort(); err != nil {
-		return nil, err
+		return err
 	}
-	settings = append(settings, "listen_addresses = '127.0.0.1'", "unix_socket_directories = ''",
-		"port = "+strconv.Itoa(c.Port), "max_connections = 200")
+	lines := append(slices.Clone(settings), "listen_addresses = '127.0.0.1'", "unix_socket_directories = ''",
+		"port = "+strconv.Itoa(c.Port), "max_connections = 200", "")
 	conf := filepath.Join(c.data(), "postgresql.auto.conf")
-	if err := os.WriteFile(conf, []byte(strings.Join(settings, "\n")+"\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("dbtest: %w", err)
+	if err := os.WriteFile(conf, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		return fmt.Errorf("dbtest: %w", err)
 	}
-	return c, c.Start()
+	return nil
 }
 
 // URL names a database of the cluster.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -185,7 +186,10 @@ func TestBenchBurst(t *testing.T) {
 
 func TestBenchStart(t *testing.T) {
 	db := dbtest.URL(t)
-	const ops = "127.0.0.1:39113"
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	ops := free.Addr().String()
+	must(t, free.Close())
 	worst := time.Duration(0)
 	for range 10 {
 		cmd := exec.Command(binaries.release, "serve")

@@ -46,6 +46,15 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
+// PanicError is a bug that was caught: what was panicked with, and where.
+type PanicError struct {
+	Value any
+	Stack []byte // for the log
+}
+
+// Error gives the value alone; the stack is logged apart.
+func (p *PanicError) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
+
 // Unavailable marks err as passing: the client should try again shortly.
 func Unavailable(err error) *Error {
 	return &Error{

@@ -52,6 +52,7 @@ func verifyForeign(stored, password string) (bool, error) {
 	default:
 		return false, ErrUnknownFormat
 	}
+	// In constant time, so that an answer's delay tells nothing of the hash.
 	return err == nil && subtle.ConstantTimeCompare(got, want) == 1, err
 }
 
@@ -79,6 +80,7 @@ func werkzeugScrypt(params []string, salt, password string, size int) ([]byte, e
 		}
 		n[i] = v
 	}
+	// Scrypt takes 128 × N × r bytes; divided, so that nothing overflows.
 	if n[0] > maxScryptMemory/128/n[1] || n[2] > maxScryptParallel {
 		return nil, fmt.Errorf("%w: scrypt parameters too large", ErrUnknownFormat)
 	}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"minitwit/service/minitwit"
 )
 
 // Options say how to reach the database. The zero value of a field other than
@@ -65,6 +67,8 @@ func Open(o Options) (*Store, error) {
 	// database/sql keeps 2 idle connections by default; every other one would
 	// be a new Postgres process per query under load.
 	db.SetMaxIdleConns(o.MaxOpen)
+	// After a failover connections move to the new server within the hour, and
+	// idle ones end before a firewall forgets them.
 	db.SetConnMaxLifetime(30 * time.Minute)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	return &Store{db: db, timeout: o.Timeout}, nil
@@ -90,7 +94,9 @@ func driverConfig(o Options) (pq.Config, error) {
 	}
 	millis := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 	cfg.Runtime["statement_timeout"] = millis(o.Timeout)
+	// Less, so that the log tells a lock from a slow statement.
 	cfg.Runtime["lock_timeout"] = millis(o.Timeout * 4 / 5)
+	// More than the longest transaction, which spans a bcrypt (StrengthenOne).
 	cfg.Runtime["idle_in_transaction_session_timeout"] = "10000"
 	cfg.Runtime["timezone"] = "UTC"
 	if o.AsyncCommit {
@@ -130,7 +136,7 @@ func within[T any](ctx context.Context, timeout time.Duration, f func(context.Co
 			// Outside the request's goroutine no middleware recovers: without
 			// this, a bug here would end the process.
 			if p := recover(); p != nil {
-				r.err = fmt.Errorf("panic in the store: %v\n%s", p, debug.Stack())
+				r.err = &minitwit.PanicError{Value: p, Stack: debug.Stack()}
 			}
 			done <- r
 		}()

@@ -47,7 +47,8 @@ const (
 )
 
 // towardsNewer turns a query of this file round: the closest messages after
-// the cursor, oldest first.
+// the cursor, oldest first. A text that no longer fits would show the same page
+// again and again, which TestPagingVisitsEachMessageOnce notices.
 func towardsNewer(query string) string {
 	return strings.NewReplacer("id) < (", "id) > (", " DESC", " ASC").Replace(query)
 }

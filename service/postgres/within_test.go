@@ -6,14 +6,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"minitwit/service/minitwit"
 )
 
 // Outside the request's goroutine nobody else would recover.
 func TestAPanicInTheStoreIsAnError(t *testing.T) {
 	t.Parallel()
 	_, err := within(t.Context(), time.Minute, func(context.Context) (int, error) { panic("a bug") })
-	if err == nil || !strings.Contains(err.Error(), "a bug") || !strings.Contains(err.Error(), "within_test.go") {
-		t.Errorf("within = %v, want an error with the panic and where it was", err)
+	p, ok := errors.AsType[*minitwit.PanicError](err)
+	if !ok || p.Value != "a bug" || !strings.Contains(string(p.Stack), "within_test.go") {
+		t.Errorf("within = %v, want the panic and where it was", err)
 	}
 }
 

@@ -52,6 +52,11 @@ func errorHandler(render renderError) echo.HTTPErrorHandler {
 		if wait, ok := retryAfter[status]; ok {
 			c.Response().Header().Set(echo.HeaderRetryAfter, wait)
 		}
+		defer func() {
+			if recover() != nil { // a bug in the error page itself
+				_ = c.NoContent(http.StatusInternalServerError)
+			}
+		}()
 		_ = render(c, status, message) // that the client has gone away is no error of ours
 	}
 }

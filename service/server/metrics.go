@@ -79,7 +79,9 @@ func (m red) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		start := time.Now()
 		err := next(c)
 		if err != nil {
-			c.Error(err) // writes the answer, so that its status is known here
+			// Writes the answer, so that its status is known here and, further out,
+			// to the access log.
+			c.Error(err)
 		}
 		route, method := routeLabel(c.Path()), methodLabel(c.Request().Method)
 		m.requests.WithLabelValues(route, method, strconv.Itoa(c.Response().Status)).Inc()

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -55,8 +56,10 @@ func accessLog(log zerolog.Logger) echo.MiddlewareFunc {
 			start := time.Now()
 			err := next(c)
 			status := c.Response().Status
-			if status < http.StatusInternalServerError {
-				err = nil // the client's affair
+			// What a status below 500 has to say is the client's affair, unless the
+			// answer had begun when the error came: then only the log can tell.
+			if expected, _ := describe(err); err != nil && expected == status && status < http.StatusInternalServerError {
+				err = nil
 			}
 			log.WithLevel(levelOf(status, c.Path())).
 				Err(err).
@@ -94,30 +97,37 @@ func clip(uri string) string {
 	return uri
 }
 
-// recoverPanic turns a panic into an error: a bug costs one request a 500.
+// recoverPanic turns a panic into an error: a bug costs one request a 500. It
+// counts and logs those that the store has caught, too.
 func recoverPanic(log zerolog.Logger, count func()) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) (err error) {
-			defer func() {
-				p := recover()
-				if p == nil {
-					return
-				}
-				if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it like this too
-					panic(p)
-				}
+		return func(c echo.Context) error {
+			err := caught(next, c)
+			if p, ok := errors.AsType[*minitwit.PanicError](err); ok {
 				count()
 				log.Error().
 					Str("request_id", c.Response().Header().Get(echo.HeaderXRequestID)).
 					Str("route", c.Path()).
-					Str("panic", fmt.Sprint(p)).
-					Bytes("stack", debug.Stack()).
+					Str("panic", fmt.Sprint(p.Value)).
+					Bytes("stack", p.Stack).
 					Msg("panic")
-				err = fmt.Errorf("panic: %v", p)
-			}()
-			return next(c)
+			}
+			return err
 		}
 	}
+}
+
+func caught(next echo.HandlerFunc, c echo.Context) (err error) {
+	defer func() {
+		p := recover()
+		if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it like this too
+			panic(p)
+		}
+		if p != nil {
+			err = &minitwit.PanicError{Value: p, Stack: debug.Stack()}
+		}
+	}()
+	return next(c)
 }
 
 // closeWhenDraining asks every client to come back on another connection, which

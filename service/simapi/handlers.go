@@ -55,7 +55,7 @@ func (a *API) UserMessages() echo.HandlerFunc {
 
 // AddMessage answers POST /msgs/<user>.
 func (a *API) AddMessage() echo.HandlerFunc {
-	type request struct{ Content *string }
+	type request struct{ Content *string } // nil: the key is missing; empty is a message
 	return a.authorized(func(c echo.Context) (any, error) {
 		name, err := username(c)
 		if err != nil {
