@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -26,14 +27,29 @@ func stackYML(t *testing.T) string {
 	return content
 }
 
-func TestTheStackKeepsEveryRule(t *testing.T) {
+func TestTheStackKeepsEveryRuleInEveryPlace(t *testing.T) {
 	t.Parallel()
-	config, dicts, err := parse(place(), stackYML(t))
-	if err != nil {
-		t.Fatal(err)
+	overlays, err := filepath.Glob("*.yml")
+	if err != nil || len(overlays) == 0 {
+		t.Fatalf("overlays: %v, %v", overlays, err)
 	}
-	if found := lint(config, dicts); len(found) > 0 {
-		t.Errorf("stack.yml:\n%s", strings.Join(found, "\n"))
+	for _, overlay := range append(overlays, "") {
+		files := []string{stackYML(t)}
+		if overlay != "" {
+			content, err := readFile(overlay)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, content)
+		}
+		config, dicts, err := parse(place(), files...)
+		if err != nil {
+			t.Errorf("with %q: %v", overlay, err)
+			continue
+		}
+		if found := lint(config, dicts); len(found) > 0 {
+			t.Errorf("with %q:\n%s", overlay, strings.Join(found, "\n"))
+		}
 	}
 }
 
