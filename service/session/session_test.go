@@ -184,16 +184,16 @@ func TestWeakSecretsAreRefusedAndNotShown(t *testing.T) {
 // FuzzLoad holds that no value but one that we wrote signs anybody in.
 func FuzzLoad(f *testing.F) {
 	c := newCodec(f, secretA, secretB)
-	genuine := sessionCookie(f, c, session.Session{UserID: 7, Epoch: 1})
+	// No seed is made under c's own keys: the fuzzer's processes share the seeds,
+	// and would find their way back to a genuine cookie.
 	foreign := sessionCookie(f, newCodec(f, strings.Repeat("x", 32), ""), session.Session{UserID: 7})
-	for _, seed := range []string{"", "|", "MTIzfGFifGNk", genuine.Value + "=", genuine.Value[1:], foreign.Value} {
+	for _, seed := range []string{"", "|", "MTIzfGFifGNk", foreign.Value, foreign.Value + "=", foreign.Value[1:]} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		r := request()
-		r.Header.Set("Cookie", genuine.Name+"="+value+"; minitwit_flash="+value)
-		parsed, err := r.Cookie(genuine.Name)
-		if s, ok := c.Load(r); ok && (err != nil || parsed.Value != genuine.Value) {
+		r.Header.Set("Cookie", foreign.Name+"="+value+"; minitwit_flash="+value)
+		if s, ok := c.Load(r); ok {
 			t.Errorf("Load(%q) = %v, want signed out", value, s)
 		}
 		if texts := c.TakeFlashes(httptest.NewRecorder(), r); texts != nil {
