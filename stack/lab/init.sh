@@ -36,6 +36,7 @@ ip link set eth0 up
 # It leads nowhere: the lab has no way out. Docker wants one to choose addresses.
 ip route add default via 10.77.0.1
 
+mkdir -p /var/lib/docker
 mount /dev/vdb /var/lib/docker
 
 mkdir -p /root/.ssh
