@@ -44,8 +44,7 @@ cmd_lab() {
 	esac
 	((EUID == 0)) || die 'the lab needs root, to make a network of its own: sudo ./scripts/run.sh lab …'
 	case $what in
-	up) ;;
-	down | status) TREE=$(tree_path) ;;
+	up | down | status) ;;
 	*) need_lab ;;
 	esac
 	"lab_$what" "$@"
@@ -72,8 +71,7 @@ check_db() {
 check_node() { [[ $# == 2 && " $NODES " == *" ${2#n} "* ]] || misuse "lab $1 needs a node: 1, 2 or 3"; }
 
 need_lab() {
-	TREE=$(tree_path) DISK=$(disk_path)
-	[[ -d $TREE ]] && net_exists && return
+	[[ -d $TREE && -f $DISK ]] && net_exists && return
 	die "the lab is not up: './scripts/run.sh lab up'"
 }
 
@@ -81,8 +79,12 @@ lab_up() {
 	local n began=$SECONDS
 	lab_programs
 	lock
+	mkdir -p "$LAB_CACHE"
+	exec 8>"$LAB_CACHE/lock" # other clones make the same
+	flock 8
 	tree_up
 	disk_up
+	exec 8>&-
 	keys_up
 	net_up
 	step "starting the nodes ($(accelerator))"

@@ -4,6 +4,8 @@
 RECIPE=$ROOT/stack/lab
 LAB_CACHE=${MINITWIT_LAB_CACHE:-${XDG_CACHE_HOME:-/var/cache}/minitwit-lab}
 BOOT_SECONDS=300
+# Links to what `up` has found or made: the recipe may change while the lab runs.
+TREE=$STATE/tree DISK=$STATE/disk
 
 # What was made is found again by the digest of what it was made from.
 tree_path() { printf '%s/tree-%s' "$LAB_CACHE" "$(digest <"$RECIPE/packages" | cut -c 1-12)"; }
@@ -12,40 +14,49 @@ disk_path() { printf '%s-%s.ext4' "$(tree_path)" "$(cat "$RECIPE/init.sh" "$RECI
 # tree_up makes the root file system as a folder: the registry, the builder and
 # docker's client run out of it too.
 tree_up() {
+	local made
+	made=$(tree_path)
+	[[ -d $made ]] || make_tree "$made"
+	ln -sfn "$made" "$TREE"
+}
+
+make_tree() {
 	local packages began=$SECONDS
-	TREE=$(tree_path)
-	[[ ! -d $TREE ]] || return 0
 	step 'making the root file system of the nodes, once (a minute or two)'
 	packages=$(grep -v '^#' "$RECIPE/packages" | paste -sd ,)
-	rm -rf "$TREE.new"
+	rm -rf "$1.new"
 	mkdir -p "$LAB_CACHE"
 	mmdebstrap --quiet --variant=minbase --include="$packages" \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		trixie "$TREE.new" >"$STATE/log/tree.log" 2>&1 || failed_with "$STATE/log/tree.log" 'mmdebstrap failed'
-	mv "$TREE.new" "$TREE"
-	note "made in $((SECONDS - began)) s: $TREE"
+		trixie "$1.new" >"$STATE/log/tree.log" 2>&1 || failed_with "$STATE/log/tree.log" 'mmdebstrap failed'
+	mv "$1.new" "$1"
+	note "made in $((SECONDS - began)) s: $1"
 }
 
-# disk_up makes the disk that all nodes start from, and an empty one for data:
-# the small Debian inside cannot format it itself.
+# disk_up makes the disk that all nodes start from.
 disk_up() {
-	local new
-	DISK=$(disk_path) new=$(disk_path).new
-	[[ ! -f $DISK ]] || return 0
+	local made
+	made=$(disk_path)
+	[[ -f $made ]] || make_disk "$made"
+	ln -sfn "$made" "$DISK"
+}
+
+make_disk() {
+	local new=$1.new copy=$1.copy
 	step 'making the disks of the nodes'
-	rm -rf "$TREE.copy" "$new"
-	cp -al "$TREE" "$TREE.copy" # hard links: what is replaced below is removed first
-	rm -f "$TREE.copy/etc/docker/daemon.json" "$TREE.copy/etc/hostname" "$TREE.copy/etc/hosts" "$TREE.copy/etc/resolv.conf"
-	mkdir -p "$TREE.copy/etc/docker"
-	install -m 755 "$RECIPE/init.sh" "$TREE.copy/sbin/lab-init"
-	install -m 644 "$RECIPE/daemon.json" "$TREE.copy/etc/docker/daemon.json"
-	echo '127.0.0.1 localhost' >"$TREE.copy/etc/hosts"
+	rm -rf "$copy" "$new"
+	cp -al "$(tree_path)" "$copy" # hard links: what is replaced below is removed first
+	rm -f "$copy/etc/docker/daemon.json" "$copy/etc/hostname" "$copy/etc/hosts" "$copy/etc/resolv.conf"
+	mkdir -p "$copy/etc/docker"
+	install -m 755 "$RECIPE/init.sh" "$copy/sbin/lab-init"
+	install -m 644 "$RECIPE/daemon.json" "$copy/etc/docker/daemon.json"
+	echo '127.0.0.1 localhost' >"$copy/etc/hosts"
 	truncate -s 3G "$new"
-	mke2fs -q -t ext4 -O ^has_journal -d "$TREE.copy" "$new" >"$STATE/log/disk.log" 2>&1 ||
+	mke2fs -q -t ext4 -O ^has_journal -d "$copy" "$new" >"$STATE/log/disk.log" 2>&1 ||
 		failed_with "$STATE/log/disk.log" 'mke2fs failed'
-	rm -rf "$TREE.copy"
-	mv "$new" "$DISK"
+	rm -rf "$copy"
+	mv "$new" "$1"
 }
 
 failed_with() {
@@ -53,6 +64,7 @@ failed_with() {
 	die "$2; its log: $1"
 }
 
+# data_disk makes a node's own, formatted: the small Debian inside has no mkfs.
 data_disk() {
 	local disk=$STATE/n$1.raw
 	[[ ! -f $disk ]] || return 0

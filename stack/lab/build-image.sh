@@ -28,14 +28,14 @@ builder() {
 	buildah commit -q "$container" localhost/minitwit-builder:lab >/dev/null
 }
 
-# dash's ulimit does not know processes.
-nproc_limit() { sed -n 's/^Max processes *[^ ]* *\([^ ]*\).*/\1/p' /proc/self/limits | sed 's/unlimited/-1/'; }
+# limit NAME prints the hard one of this process.
+limit() { sed -n "s/^Max $1 *[^ ]* *\([^ ]*\).*/\1/p" /proc/self/limits | sed 's/unlimited/-1/'; }
 
 builder
 # Docker's own format of image: the other has no HEALTHCHECK. The limits are the
 # ones that we have: buildah's own may be more than we may set.
 buildah build --format docker --isolation chroot --timestamp "$timestamp" \
-	--ulimit "nofile=$(ulimit -n)" --ulimit "nproc=$(nproc_limit)" \
+	--ulimit "nofile=$(limit 'open files')" --ulimit "nproc=$(limit processes)" \
 	--volume /go-root:/usr/local/go:ro --volume /go-modules:/go/pkg/mod --volume /go-cache:/go/cache \
 	--build-arg BUILDER=localhost/minitwit-builder:lab "$@" -t "$image" /clone >&2
 buildah push -q --tls-verify=false --digestfile /run/digest "$image" >&2
