@@ -128,6 +128,7 @@ swarm_up() {
 		engine "$n" swarm join --advertise-addr "$(address "$n")" --token "$token" "$(address 1):2377" >/dev/null ||
 			die "n$n could not join"
 	done
+	for n in $NODES; do swarm_await "$n"; done
 }
 
 swarm_state() { engine "$1" info -f '{{.Swarm.LocalNodeState}}' 2>/dev/null || true; }
@@ -188,7 +189,7 @@ node_words() {
 		return
 	}
 	engine "$2" node ls --format '{{.Hostname}} {{.Status}} {{.Availability}} {{.ManagerStatus}}' 2>/dev/null |
-		sed -n "s/^n$1 //p" | tr '[:upper:]' '[:lower:]' | grep . || echo 'runs, not known to the Swarm'
+		sed -n "s/^n$1 //p" | tr '[:upper:]' '[:lower:]' | grep . || echo 'runs, but the Swarm does not say'
 }
 
 db_word() {
@@ -234,8 +235,10 @@ lab_push() {
 	push_image "$tag" "$@"
 }
 
+# Those that hand over to a program end as it does; it has said what was wrong.
 lab_docker() {
 	local n
+	trap - ERR
 	if [[ " $NODES " == *" ${1#n} "* ]]; then
 		n=${1#n}
 		shift
@@ -246,12 +249,20 @@ lab_docker() {
 	engine "$n" "$@"
 }
 
-lab_ssh() { into "${1#n}" "${@:2}"; }
-lab_outside() { in_ns "$@"; }
+lab_ssh() {
+	trap - ERR
+	into "${1#n}" "${@:2}"
+}
+
+lab_outside() {
+	trap - ERR
+	in_ns "$@"
+}
 
 lab_load() {
 	[[ ${1:-} != -- ]] || shift
 	[[ -x $BIN ]] || build
+	trap - ERR
 	play "$@"
 }
 
@@ -267,6 +278,19 @@ lab_start() {
 	vm_start "${1#n}"
 	vm_await "${1#n}"
 	note "n${1#n} answers, after $((SECONDS - began)) s"
+	[[ $(swarm_state "${1#n}") != inactive ]] || return 0
+	swarm_await "${1#n}"
+	note "the Swarm counts on it again, after $((SECONDS - began)) s"
+}
+
+# swarm_await N waits until the others take a node for a manager that is there:
+# before, the Swarm would not survive the loss of another one.
+swarm_await() {
+	local deadline=$((SECONDS + BOOT_SECONDS))
+	until [[ $(node_words "$1" "$1") =~ ^ready.*(leader|reachable) ]]; do
+		((SECONDS < deadline)) || die "n$1 did not return to the Swarm in $BOOT_SECONDS s"
+		sleep 0.5
+	done
 }
 
 lab_cut() {

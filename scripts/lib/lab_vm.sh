@@ -8,7 +8,7 @@ BOOT_SECONDS=300
 TREE=$STATE/tree DISK=$STATE/disk
 
 # What was made is found again by the digest of what it was made from.
-tree_path() { printf '%s/tree-%s' "$LAB_CACHE" "$(digest <"$RECIPE/packages" | cut -c 1-12)"; }
+tree_path() { printf '%s/tree-%s' "$LAB_CACHE" "$(cat "$RECIPE/packages" "$RECIPE/boot-modules" | digest | cut -c 1-12)"; }
 disk_path() { printf '%s-%s.ext4' "$(tree_path)" "$(cat "$RECIPE/init.sh" "$RECIPE/daemon.json" | digest | cut -c 1-12)"; }
 
 # tree_up makes the root file system as a folder: the registry, the builder and
@@ -20,6 +20,7 @@ tree_up() {
 	ln -sfn "$made" "$TREE"
 }
 
+# shellcheck disable=SC2016 # $1 of a hook is mmdebstrap's
 make_tree() {
 	local packages began=$SECONDS
 	step 'making the root file system of the nodes, once (a minute or two)'
@@ -29,6 +30,9 @@ make_tree() {
 	mmdebstrap --quiet --variant=minbase --include="$packages" \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"' \
+		--essential-hook='echo MODULES=list >"$1/etc/initramfs-tools/conf.d/lab"' \
+		--essential-hook="upload $RECIPE/boot-modules /usr/share/initramfs-tools/modules.d/lab" \
 		trixie "$1.new" >"$STATE/log/tree.log" 2>&1 || failed_with "$STATE/log/tree.log" 'mmdebstrap failed'
 	mv "$1.new" "$1"
 	note "made in $((SECONDS - began)) s: $1"

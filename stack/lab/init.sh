@@ -23,7 +23,7 @@ hostname "$(word host)"
 for n in 1 2 3; do echo "10.77.0.1$n n$n"; done >>/etc/hosts
 
 # One by one, since modprobe -a gives up at a name that this kernel has built in.
-for module in overlay bridge br_netfilter veth vxlan dummy ip_vs ip_vs_rr xt_ipvs nf_conntrack \
+for module in virtio_net virtio_rng overlay bridge br_netfilter veth vxlan dummy ip_vs ip_vs_rr xt_ipvs nf_conntrack \
 	nf_nat nf_tables nft_compat nft_chain_nat xt_MASQUERADE xt_addrtype xt_conntrack xt_mark \
 	xt_nat xt_REDIRECT xt_tcpudp; do
 	modprobe -q "$module"
@@ -36,8 +36,9 @@ ip link set eth0 up
 # It leads nowhere: the lab has no way out. Docker wants one to choose addresses.
 ip route add default via 10.77.0.1
 
+# A node without this disk would work, and forget everything at the next start.
 mkdir -p /var/lib/docker
-mount /dev/vdb /var/lib/docker
+mount /dev/vdb /var/lib/docker || echo o >/proc/sysrq-trigger
 
 mkdir -p /root/.ssh
 chmod 700 /root/.ssh
