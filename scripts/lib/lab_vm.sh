@@ -82,14 +82,16 @@ initrd() { printf '%s' "$TREE"/boot/initrd.img-*; }
 
 # accelerator prints what qemu shall use. That /dev/kvm is there does not say
 # that it can run an ordinary kernel (some sandboxes offer one that can not), so
-# the kernel of the nodes is tried, once.
+# the kernel of the nodes is tried, once after each start of this machine.
 accelerator() {
-	local file=$STATE/accel
+	local file
+	file=$LAB_CACHE/accel-$(</proc/sys/kernel/random/boot_id)
 	if [[ -n ${MINITWIT_LAB_ACCEL:-} ]]; then
 		printf '%s' "$MINITWIT_LAB_ACCEL"
 		return
 	fi
 	if [[ ! -s $file ]]; then
+		rm -f "$LAB_CACHE"/accel-*
 		if [[ -w /dev/kvm ]] && kvm_boots; then echo kvm; else echo tcg; fi >"$file"
 	fi
 	cat "$file"
