@@ -24,6 +24,7 @@ test||test|everything CI runs: lint, unit, fuzz
 lint|eslint|test|formatters and linters for Go, shell and workflows
 fuzz||test|every fuzz target, for longer
 simulate||simulate|play a simulator scenario against the local API
+lab||lab|a real three-node Swarm in virtual machines: up, down, status, push, kill, cut, load …
 bench||bench|measure what README and LESSONS promise, against its aims'
 
 # help prints the table, so that it cannot list what is not dispatched.

@@ -1,0 +1,313 @@
+# shellcheck shell=bash
+# The verb lab: a real three-node Swarm, with its routing mesh, in virtual
+# machines on this one. stack/lab/README.md says what is in it.
+
+# A state of its own, with a lock of its own: `up` and `clean` are not its business.
+STATE=$ROOT/.local/lab
+. "$ROOT/scripts/lib/db.sh"
+. "$ROOT/scripts/lib/build.sh"
+. "$ROOT/scripts/lib/lab_net.sh"
+. "$ROOT/scripts/lib/lab_vm.sh"
+. "$ROOT/scripts/lib/lab_world.sh"
+
+help_lab() {
+	cat <<'TEXT'
+usage: ./scripts/run.sh lab <what> [arguments]
+
+Three Swarm managers n1, n2, n3 (10.77.0.11 to .13) in virtual machines, and outside
+of them, as 10.77.0.1, a registry, a PostgreSQL and the client. All of it in a
+network namespace of its own. Needs root, on Debian or Ubuntu on amd64.
+
+  up                   from nothing to a Swarm with the product's image in its registry
+  down [--cache]       end it and remove it; --cache: also what only takes time to make
+  status [--json]      nodes, tasks, registry, database
+  push [TAG] [-- ARGS] build the image from Dockerfile and push it; prints it by digest
+  docker [N] ARGS…     docker's client on node N (default: the first that answers)
+  ssh N [COMMAND…]     a shell on a node
+  outside COMMAND…     run a command where the clients are
+  load [ARGS…]         the simulator against port 5001 of all nodes in turn
+  kill N · start N     pull a node's plug, put it back
+  cut N · mend N       unplug a node's network, plug it in again
+  db stop · start      end the database, start it
+  db blackhole · mend  let what nodes and database say to each other vanish, or arrive
+TEXT
+}
+
+cmd_lab() {
+	local what=${1:-}
+	[[ -n $what ]] || misuse 'lab needs to know what to do; -h lists it'
+	shift
+	case $what in
+	up | status | down | push | docker | ssh | outside | load | db) "check_$what" "$@" ;;
+	kill | start | cut | mend) check_node "$what" "$@" ;;
+	*) misuse "lab knows no '$what'; -h lists what it knows" ;;
+	esac
+	((EUID == 0)) || die 'the lab needs root, to make a network of its own: sudo ./scripts/run.sh lab …'
+	case $what in
+	up | down | status) ;;
+	*) need_lab ;;
+	esac
+	"lab_$what" "$@"
+}
+
+# Each check ends with misuse before anything is touched.
+check_up() { [[ $# == 0 ]] || misuse 'lab up takes no arguments'; }
+check_down() { [[ $# == 0 || "$*" == --cache ]] || misuse 'lab down knows only --cache'; }
+check_status() { [[ $# == 0 || "$*" == --json ]] || misuse 'lab status knows only --json'; }
+check_docker() { [[ $# -gt 0 ]] || misuse 'lab docker needs a command for docker'; }
+check_ssh() { check_node ssh "${1:-}"; }
+check_outside() { [[ $# -gt 0 ]] || misuse 'lab outside needs a command'; }
+check_load() { :; }
+
+check_push() {
+	[[ $# == 0 || $1 == -- || ($1 =~ ^[a-z0-9][a-z0-9.-]*$ && ($# == 1 || $2 == --)) ]] ||
+		misuse 'lab push takes a tag, and after -- arguments for the build'
+}
+
+check_db() {
+	[[ $# == 1 && " stop start blackhole mend " == *" $1 "* ]] || misuse 'lab db knows stop, start, blackhole and mend'
+}
+
+check_node() { [[ $# == 2 && " $NODES " == *" ${2#n} "* ]] || misuse "lab $1 needs a node: 1, 2 or 3"; }
+
+need_lab() {
+	[[ -d $TREE && -f $DISK ]] && net_exists && return
+	die "the lab is not up: './scripts/run.sh lab up'"
+}
+
+lab_up() {
+	local n began=$SECONDS
+	lab_programs
+	lock
+	mkdir -p "$LAB_CACHE"
+	exec 8>"$LAB_CACHE/lock" # other clones make the same
+	flock 8
+	tree_up
+	disk_up
+	exec 8>&-
+	keys_up
+	net_up
+	step "starting the nodes ($(accelerator))"
+	for n in $NODES; do vm_start "$n"; done
+	step 'starting the registry and the database outside'
+	registry_up
+	lab_db_up
+	hole_fill
+	build
+	push_image lab >/dev/null
+	step 'waiting for the engines'
+	for n in $NODES; do vm_await "$n"; done
+	note "all three answer, $((SECONDS - began)) s after the beginning"
+	swarm_up
+	step "the lab is up, in $((SECONDS - began)) s; the image: $(tail -n 1 "$STATE/image.lab")"
+}
+
+# lab_programs installs what this machine lacks. The database's programs come
+# later, where they are used.
+lab_programs() {
+	local pair missing=()
+	[[ $(uname -s)/$(uname -m) == Linux/x86_64 ]] || die 'the lab needs Linux on amd64'
+	for pair in mmdebstrap:mmdebstrap qemu-system-x86_64:qemu-system-x86 mke2fs:e2fsprogs ip:iproute2 nft:nftables ssh:openssh-client; do
+		have "${pair%:*}" || missing+=("${pair#*:}")
+	done
+	make_state
+	((${#missing[@]} == 0)) || apt_install "${missing[@]}"
+}
+
+# swarm_up makes all three managers: two of them are the least that outlives one.
+swarm_up() {
+	local n token
+	if [[ $(swarm_state 1) != active ]]; then
+		step 'forming the Swarm'
+		engine 1 swarm init --advertise-addr "$(address 1)" --task-history-limit 20 \
+			--default-addr-pool 10.78.0.0/16 --default-addr-pool-mask-length 24 >/dev/null || die 'swarm init failed'
+	fi
+	for n in 2 3; do
+		[[ $(swarm_state "$n") != active ]] || continue
+		token=$(engine 1 swarm join-token -q manager)
+		engine "$n" swarm join --advertise-addr "$(address "$n")" --token "$token" "$(address 1):2377" >/dev/null ||
+			die "n$n could not join"
+	done
+	for n in $NODES; do swarm_await "$n"; done
+}
+
+swarm_state() { engine "$1" info -f '{{.Swarm.LocalNodeState}}' 2>/dev/null || true; }
+
+lab_down() {
+	local n
+	lock
+	for n in $NODES; do
+		! running "n$n" || note "n$n ended (pid $(field "n$n" pid))"
+		vm_kill "$n"
+	done
+	if net_exists; then
+		lab_db_stop
+		stop registry
+		net_down
+	fi
+	rm -rf "$LAB_PG"
+	# All but the lock that we hold.
+	find "$STATE" -mindepth 1 -maxdepth 1 ! -name lock -exec rm -rf {} +
+	if [[ ${1:-} == --cache ]]; then rm -rf "$LAB_CACHE"; fi
+	note 'the lab is gone'
+}
+
+lab_status() {
+	local n json=${1:-} leader
+	net_exists || {
+		note 'the lab is not up'
+		exit 3
+	}
+	leader=$(first_answering)
+	for n in $NODES; do status_line "$json" "n$n" "$(node_words "$n" "$leader")"; done
+	status_line "$json" registry "$(registry_answers && echo up || echo down)"
+	status_line "$json" db "$(db_word)"
+	[[ -n $leader ]] || return 0
+	tasks "$leader" "$json"
+}
+
+# status_line JSON NAME STATE
+status_line() {
+	if [[ -n $1 ]]; then
+		printf '{"what":"%s","state":"%s"}\n' "$2" "$3"
+	else
+		printf '%-10s %s\n' "$2" "$3"
+	fi
+}
+
+node_words() {
+	running "n$1" || {
+		echo off
+		return
+	}
+	plugged "$1" || {
+		echo 'runs, cut off'
+		return
+	}
+	[[ -n $2 ]] || {
+		echo 'runs, engine does not answer'
+		return
+	}
+	engine "$2" node ls --format '{{.Hostname}} {{.Status}} {{.Availability}} {{.ManagerStatus}}' 2>/dev/null |
+		sed -n "s/^n$1 //p" | tr '[:upper:]' '[:lower:]' | grep . || echo 'runs, but the Swarm does not say'
+}
+
+db_word() {
+	if ! lab_db_alive; then
+		echo down
+	elif hole_open; then
+		echo 'up, in a black hole'
+	else
+		echo up
+	fi
+}
+
+tasks() {
+	local service name node state
+	for service in $(engine "$1" service ls --format '{{.Name}}' 2>/dev/null); do
+		engine "$1" service ps --filter desired-state=running \
+			--format '{{.Name}}|{{.Node}}|{{.CurrentState}}' "$service" | sort |
+			while IFS='|' read -r name node state; do
+				status_line "$2" "$name" "$node, $state"
+			done
+	done
+}
+
+# first_answering prints the first node whose engine answers, if any.
+first_answering() {
+	local n
+	for n in $NODES; do
+		if running "n$n" && answers "$n"; then
+			printf '%s' "$n"
+			return
+		fi
+	done
+}
+
+lab_push() {
+	local tag=lab
+	if [[ $# -gt 0 && $1 != -- ]]; then
+		tag=$1
+		shift
+	fi
+	[[ ${1:-} != -- ]] || shift
+	lock
+	push_image "$tag" "$@"
+}
+
+# Those that hand over to a program end as it does; it has said what was wrong.
+lab_docker() {
+	local n
+	trap - ERR
+	if [[ " $NODES " == *" ${1#n} "* ]]; then
+		n=${1#n}
+		shift
+	else
+		n=$(first_answering)
+		[[ -n $n ]] || die 'no engine answers'
+	fi
+	engine "$n" "$@"
+}
+
+lab_ssh() {
+	trap - ERR
+	into "${1#n}" "${@:2}"
+}
+
+lab_outside() {
+	trap - ERR
+	in_ns "$@"
+}
+
+lab_load() {
+	[[ ${1:-} != -- ]] || shift
+	[[ -x $BIN ]] || build
+	trap - ERR
+	play "$@"
+}
+
+lab_kill() {
+	lock
+	vm_kill "${1#n}"
+	note "n${1#n} is off"
+}
+
+lab_start() {
+	local began=$SECONDS
+	lock
+	vm_start "${1#n}"
+	vm_await "${1#n}"
+	note "n${1#n} answers, after $((SECONDS - began)) s"
+	[[ $(swarm_state "${1#n}") != inactive ]] || return 0
+	swarm_await "${1#n}"
+	note "the Swarm counts on it again, after $((SECONDS - began)) s"
+}
+
+# swarm_await N waits until the others take a node for a manager that is there:
+# before, the Swarm would not survive the loss of another one.
+swarm_await() {
+	local deadline=$((SECONDS + BOOT_SECONDS))
+	until [[ $(node_words "$1" "$1") =~ ^ready.*(leader|reachable) ]]; do
+		((SECONDS < deadline)) || die "n$1 did not return to the Swarm in $BOOT_SECONDS s"
+		sleep 0.5
+	done
+}
+
+lab_cut() {
+	plug "${1#n}" down
+	note "n${1#n} is cut off"
+}
+
+lab_mend() {
+	plug "${1#n}" up
+	note "n${1#n} is plugged in"
+}
+
+lab_db() {
+	case $1 in
+	start) lab_db_up ;;
+	stop) lab_db_stop && note 'PostgreSQL stopped' ;;
+	blackhole) hole_dig && note 'the database is in a black hole' ;;
+	mend) hole_fill && note 'the database is reachable' ;;
+	esac
+}

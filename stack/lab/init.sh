@@ -1,0 +1,52 @@
+#!/bin/sh
+# Process 1 of a node of the lab: what systemd would do, and no more. The kernel
+# command line says who we are: lab.host, lab.ip, and lab.key, who may log in.
+
+word() { tr ' ' '\n' </proc/cmdline | sed -n "s/^lab\.$1=//p"; }
+mounted() { grep -q " $1 " /proc/mounts; }
+
+# The initial RAM disk has mounted some of these already.
+[ -e /proc/mounts ] || mount -t proc proc /proc
+mounted /sys || mount -t sysfs sys /sys
+mounted /dev || mount -t devtmpfs dev /dev
+mounted /run || mount -t tmpfs run /run
+mkdir -p /dev/pts /dev/shm /run/sshd
+mount -t devpts -o gid=5,mode=620 devpts /dev/pts
+mount -t tmpfs shm /dev/shm
+mount -t tmpfs tmp /tmp
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+for controller in cpu cpuset io memory pids; do
+	echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control
+done
+
+hostname "$(word host)"
+for n in 1 2 3; do echo "10.77.0.1$n n$n"; done >>/etc/hosts
+
+# One by one, since modprobe -a gives up at a name that this kernel has built in.
+for module in virtio_net virtio_rng overlay bridge br_netfilter veth vxlan dummy ip_vs ip_vs_rr xt_ipvs nf_conntrack \
+	nf_nat nf_tables nft_compat nft_chain_nat xt_MASQUERADE xt_addrtype xt_conntrack xt_mark \
+	xt_nat xt_REDIRECT xt_tcpudp; do
+	modprobe -q "$module"
+done
+sysctl -q net.ipv4.ip_forward=1
+
+ip link set lo up
+ip address add "$(word ip)/24" dev eth0
+ip link set eth0 up
+# It leads nowhere: the lab has no way out. Docker wants one to choose addresses.
+ip route add default via 10.77.0.1
+
+# A node without this disk would work, and forget everything at the next start.
+mkdir -p /var/lib/docker
+mount /dev/vdb /var/lib/docker || echo o >/proc/sysrq-trigger
+
+mkdir -p /root/.ssh
+chmod 700 /root/.ssh
+echo "ssh-ed25519 $(word key) lab" >/root/.ssh/authorized_keys
+/usr/sbin/sshd
+
+# An engine that ends is started again, as under systemd.
+while :; do
+	dockerd >/dev/console 2>&1
+	sleep 1
+done
