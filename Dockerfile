@@ -18,9 +18,11 @@ COPY migrations ./migrations
 ARG VERSION=unknown
 ARG REVISION=unknown
 ARG CREATED=unknown
+# For another processor than the builder's: BuildKit sets it, others leave it empty.
+ARG TARGETARCH
 # Static, since the final image has no C library; -buildvcs=false, since .git
 # does not belong to the build context.
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+RUN CGO_ENABLED=0 GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false \
     -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${REVISION} -X main.built=${CREATED}" \
     -o /minitwit ./service
 
