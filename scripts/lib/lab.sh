@@ -26,6 +26,7 @@ network namespace of its own. Needs root, on Debian or Ubuntu on amd64.
   deploy [--detach] [IMAGE] [OVERLAY…]
                        docker stack deploy of stack.yml, stack/lab.yml and more, and
                        wait until it has converged (default: the image of push)
+  mesh                 which replicas answer on each node's published ports
   docker [N] ARGS…     docker's client on node N (default: the first that answers)
   ssh N [COMMAND…]     a shell on a node
   outside COMMAND…     run a command where the clients are
@@ -47,7 +48,7 @@ cmd_lab() {
 	[[ -n $what ]] || misuse 'lab needs to know what to do; -h lists it'
 	shift
 	case $what in
-	up | status | down | push | deploy | docker | ssh | outside | load | registry | db) "check_$what" "$@" ;;
+	up | status | down | push | deploy | mesh | docker | ssh | outside | load | registry | db) "check_$what" "$@" ;;
 	kill | start | cut | mend | recover) check_node "$what" "$@" ;;
 	*) misuse "lab knows no '$what'; -h lists what it knows" ;;
 	esac
@@ -67,6 +68,7 @@ check_docker() { [[ $# -gt 0 ]] || misuse 'lab docker needs a command for docker
 check_ssh() { check_node ssh "${1:-}"; }
 check_outside() { [[ $# -gt 0 ]] || misuse 'lab outside needs a command'; }
 check_load() { :; }
+check_mesh() { [[ $# == 0 ]] || misuse 'lab mesh takes no arguments'; }
 check_deploy() { [[ ${1:-} != -* || $1 == --detach ]] || misuse 'lab deploy knows only --detach, then an image and overlays'; }
 
 check_push() {

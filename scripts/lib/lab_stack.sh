@@ -80,3 +80,54 @@ converged() {
 	[[ $1 =~ [0-9] && ! $1 =~ [a-z]ing ]] || return 1
 	! tr ',' '\n' <<<"$1" | awk '{ split($2, r, "/"); if (r[1] != r[2]) bad = 1 } END { exit !bad }'
 }
+
+MESH_REQUESTS=9
+
+# lab_mesh asks each published port of each node some times over, and finds in the
+# logs which replicas have answered.
+lab_mesh() {
+	local n port path id i failed=''
+	id=mesh$(random_hex 4)
+	step "asking each node $MESH_REQUESTS times on each port"
+	for n in $NODES; do
+		for port in api:5001:/latest web:5000:/public; do
+			IFS=: read -r _ port path <<<"$port"
+			for ((i = 0; i < MESH_REQUESTS; i++)); do
+				[[ $(ns_get "$(address "$n")" "$port" "$path?probe=$id-n$n-$port-") == *' 200 '* ]] || failed+=" n$n:$port"
+			done
+		done
+	done
+	mesh_table "$id"
+	[[ -z $failed ]] || die "no answer from$failed"
+}
+
+# mesh_table ID prints a line for each node and port; it ends the verb if a replica
+# was left out.
+mesh_table() {
+	local n service port lines answered few=''
+	for service in api:5001 web:5000; do
+		IFS=: read -r service port <<<"$service"
+		lines=$(replica_logs "$service" | grep -F "$1" || true)
+		for n in $NODES; do
+			answered=$(awk -v mark="$1-n$n-$port-" 'index($0, mark) { times[$1]++ }
+				END { for (r in times) printf "%s %s %d times", (seen++ ? "," : ""), r, times[r]; print " " seen + 0 }' <<<"$lines")
+			printf 'n%s:%s answered by%s\n' "$n" "$port" "${answered% *}"
+			[[ $answered == *' 3' ]] || few+=" n$n:$port"
+		done
+	done
+	[[ -z $few ]] || die "not by three replicas:$few"
+}
+
+# replica_logs SERVICE prints the newest lines of its replicas' logs, each behind the
+# replica's name. From node to node: `docker service logs` gives up at the first
+# node that is slow.
+replica_logs() {
+	local n id name
+	for n in $NODES; do
+		engine "$n" ps --no-trunc --filter "label=com.docker.swarm.service.name=${STACK}_$1" --format '{{.ID}} {{.Names}}' |
+			while read -r id name; do
+				name=${name#"$STACK"_}
+				engine "$n" logs --since 5m "$id" 2>&1 | sed "s/^/${name%.*} /"
+			done
+	done
+}

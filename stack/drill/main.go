@@ -45,6 +45,7 @@ type flags struct {
 	patience                       time.Duration
 	retries                        int
 	sent                           int
+	compare                        string
 	script, state, history, commit string
 	images                         images
 }
@@ -58,6 +59,7 @@ func parseFlags(args []string) (flags, []string, error) {
 	set.BoolVar(&f.edge, "edge", false, "")
 	set.BoolVar(&f.list, "list", false, "")
 	set.BoolVar(&f.table, "table", false, "")
+	set.StringVar(&f.compare, "compare", "", "")
 	set.Float64Var(&f.rate, "rate", 40, "")
 	set.DurationVar(&f.patience, "patience", 2*time.Second, "")
 	set.IntVar(&f.retries, "retry", 0, "")
@@ -94,6 +96,17 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 		}
 		return true, nil
 	}
+	past, err := history(f.history).read()
+	switch {
+	case err != nil:
+		return false, err
+	case f.table:
+		writeTable(out, newest(past, "", variants(past)))
+		return true, nil
+	case f.compare != "":
+		writeTable(out, compared(past, f.compare, f.commit))
+		return true, nil
+	}
 	drills, resume, err := choose(names)
 	if err != nil {
 		return false, err
@@ -102,20 +115,27 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 	if err != nil {
 		return false, err
 	}
-	past, err := history(f.history).read()
+	results, err := b.all(ctx, drills, f, past, resume, out)
 	if err != nil {
-		return false, err
-	}
-	var results []result
-	if f.table {
-		results = newest(past, "", variants(past))
-	} else if results, err = b.all(ctx, drills, f, past, resume, out); err != nil {
 		return false, err
 	}
 	if !f.json {
 		writeTable(out, results)
 	}
 	return !slices.ContainsFunc(results, func(r result) bool { return !r.OK }), nil
+}
+
+// compared gives the newest results of two commits, case by case.
+func compared(past []result, commits ...string) (rows []result) {
+	for _, name := range variants(past) {
+		for _, commit := range commits {
+			for _, r := range newest(past, commit, []string{name}) {
+				r.Case += " @" + commit
+				rows = append(rows, r)
+			}
+		}
+	}
+	return rows
 }
 
 // variants lists all cases of the history, in the catalog's order.
@@ -170,6 +190,11 @@ func (b *bench) all(ctx context.Context, drills []drill, f flags, past []result,
 		if before := done(past, d, f); resume && !f.fresh && before != nil {
 			fmt.Fprintf(b.out, "==> %s: done at this commit already (--fresh makes it again)\n", d.name)
 			results = append(results, *before)
+			if f.json {
+				if err := json.NewEncoder(out).Encode(before); err != nil {
+					return results, err
+				}
+			}
 			continue
 		}
 		fmt.Fprintf(b.out, "[%d/%d] ", i+1, len(drills))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -26,10 +27,12 @@ const (
 type run struct {
 	*bench
 	drill    drill
+	suffix   string   // of all names, so that they are new
 	victim   string   // the node that will be hurt, if one is
 	spare    []string // the nodes whose ports the load uses; nil: all
 	load     *load
-	before   snapshot // the steady state
+	before   snapshot  // the steady state
+	warm     time.Time // when the load was steady
 	fault    time.Time
 	mended   time.Time // when the cause was taken away, where that is part of the drill
 	detect   *seconds
@@ -112,7 +115,7 @@ func (r *run) measured(ctx context.Context) (res result, err error) {
 		err = r.tail(ctx)
 	}
 	report, stopErr := r.load.stop()
-	res.figures = measure(r.load.all(), r.fault)
+	res.figures = measure(r.counted(), r.fault)
 	res.Lost = report.Verification.Lost.Total()
 	res.Replaced = r.replaced(ctx)
 	r.say("%d of %d failed, %d acknowledged writes lost", res.Failed, res.Sent, res.Lost)
@@ -140,21 +143,34 @@ func (r *run) warmUp(ctx context.Context) error {
 		opts.nodes = r.spare
 	}
 	opts.pages = !r.drill.quiet
-	r.load = startLoad(ctx, opts, fmt.Sprintf(" %x", time.Now().Unix()))
-	return until(ctx, warmUpLimit, "a load without failures", func() bool {
-		all := r.load.all()
-		good := 0
-		for _, s := range slices.Backward(all) {
-			if s.failure != "" {
-				break
-			}
-			good++
-		}
-		if len(all) > good {
-			return false
-		}
-		return good > int(opts.rate*5)
+	r.suffix = fmt.Sprintf(" %x", time.Now().Unix())
+	r.load = startLoad(ctx, opts, r.suffix)
+	err := until(ctx, warmUpLimit, "a load without failures", func() bool {
+		return succeeding(r.load.all()) > int(opts.rate*5)
 	})
+	if err != nil {
+		report, _ := r.load.stop()
+		f := measure(r.load.all(), time.Now())
+		return fmt.Errorf("%w: %d of %d failed (%s), p99 %.0f ms, %v", err, f.Failed, f.Sent, strings.Join(mostOf(f.Why, 3), ", "), f.P99, report.Err())
+	}
+	r.warm = time.Now()
+	return nil
+}
+
+// succeeding counts the successes since the last failure.
+func succeeding(all []sample) (n int) {
+	for _, s := range slices.Backward(all) {
+		if s.failure != "" {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// counted leaves out what was sent before the load was steady.
+func (r *run) counted() []sample {
+	return slices.DeleteFunc(r.load.all(), func(s sample) bool { return s.began.Before(r.warm) })
 }
 
 // tail keeps the load on until enough was sent, and none of it failed for a while.
@@ -162,7 +178,7 @@ func (r *run) tail(ctx context.Context) error {
 	enough := max(r.sent, aims[r.drill.name].sent)
 	from := time.Now()
 	return until(ctx, recoveryLimit, "the end of the load", func() bool {
-		return time.Since(from) > tail && len(r.load.all()) >= enough
+		return time.Since(from) > tail && len(r.counted()) >= enough
 	})
 }
 
