@@ -17,6 +17,14 @@ func follower(ctx context.Context, r *run) error { return r.choose(ctx, false) }
 // leading chooses the one that leads.
 func leading(ctx context.Context, r *run) error { return r.choose(ctx, true) }
 
+// drainable chooses a follower whose ports stay open: a drained node still leads
+// requests to the replicas of the others.
+func drainable(ctx context.Context, r *run) error {
+	err := r.choose(ctx, false)
+	r.spare = nil
+	return err
+}
+
 // choose makes a node the victim. Clients of its ports are not counted: no design
 // of the other nodes could help them.
 func (r *run) choose(ctx context.Context, leads bool) error {
@@ -117,7 +125,6 @@ func registryReturned(ctx context.Context, r *run) error {
 
 // drainNode takes a node out of service, as before its maintenance.
 func drainNode(ctx context.Context, r *run) error {
-	r.spare = nil
 	err := r.strike("draining "+r.victim, func() error {
 		return r.changeNode(ctx, r.victim, func(spec *swarm.NodeSpec) { spec.Availability = swarm.NodeAvailabilityDrain })
 	})
@@ -140,7 +147,7 @@ func undrained(ctx context.Context, r *run) error {
 
 // drained is where return-node begins.
 func drained(ctx context.Context, r *run) error {
-	if err := follower(ctx, r); err != nil {
+	if err := drainable(ctx, r); err != nil {
 		return err
 	}
 	if err := r.changeNode(ctx, r.victim, func(spec *swarm.NodeSpec) { spec.Availability = swarm.NodeAvailabilityDrain }); err != nil {

@@ -54,10 +54,11 @@ type bench struct {
 // drill is one fault and how it is made. Its function calls r.strike when the
 // fault begins and returns when all is as before.
 type drill struct {
-	name  string
-	what  string
-	quiet bool // no page views from the start: the drill itself begins with them
-	make  func(context.Context, *run) error
+	name   string
+	what   string
+	spread bool // begins with the replicas on all nodes
+	quiet  bool // no page views from the start: the drill itself begins with them
+	make   func(context.Context, *run) error
 	// prepare, if set, comes before the load; restore after it, also when the drill failed.
 	prepare, restore func(context.Context, *run) error
 }
@@ -128,7 +129,7 @@ func (r *run) steady(ctx context.Context) error {
 	s, err := r.cluster.await(ctx, steadyLimit, "three ready nodes and all replicas", func(s snapshot) bool {
 		return s.strong() && !slices.ContainsFunc(nodeNames, func(n string) bool { return !s.ready(n) })
 	})
-	if err != nil || s.spread() {
+	if err != nil || s.spread() || !r.drill.spread {
 		return err
 	}
 	r.say("some node has two replicas of a service and another none: spreading them anew")
