@@ -15,6 +15,7 @@ import (
 
 	"minitwit/service/account"
 	"minitwit/service/config"
+	"minitwit/service/faults"
 	"minitwit/service/password"
 	"minitwit/service/postgres"
 	"minitwit/service/server"
@@ -44,6 +45,9 @@ func serveCommand(ctx context.Context, args []string, std stdio) error {
 	log := newLogger(cfg, std)
 	log.Info().Str("version", version).Str("commit", commit).Str("only", *only).
 		Interface("settings", cfg.Masked()).Msg("starting")
+	if err := faults.Start(log); err != nil {
+		return err
+	}
 	if *migrate {
 		if err := migrateUp(ctx, cfg, std.Err); err != nil {
 			return err
