@@ -20,7 +20,12 @@ func place() map[string]string {
 
 func stackYML(t *testing.T) string {
 	t.Helper()
-	content, err := readFile("../stack.yml")
+	return fileOf(t, "../stack.yml")
+}
+
+func fileOf(t *testing.T, path string) string {
+	t.Helper()
+	content, err := readFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,11 +41,7 @@ func TestTheStackKeepsEveryRuleInEveryPlace(t *testing.T) {
 	for _, overlay := range append(overlays, "") {
 		files := []string{stackYML(t)}
 		if overlay != "" {
-			content, err := readFile(overlay)
-			if err != nil {
-				t.Fatal(err)
-			}
-			files = append(files, content)
+			files = append(files, fileOf(t, overlay))
 		}
 		config, dicts, err := parse(place(), files...)
 		if err != nil {
@@ -166,6 +167,30 @@ func TestTheStackSetsWhatTheProgramKnows(t *testing.T) {
 	for _, name := range secrets {
 		if !strings.Contains(strings.Join(secretSettings, " "), name) {
 			t.Errorf("the linter does not know the secret %s", name)
+		}
+	}
+}
+
+// Drills deploy the lab's stack with faults, of one service or of none.
+func TestAFaultReachesTheServiceThatItIsFor(t *testing.T) {
+	t.Parallel()
+	env := place()
+	env["FAULT_WEB"] = "panic"
+	files := []string{stackYML(t), fileOf(t, "lab.yml"), fileOf(t, "lab/faults.yml")}
+	config, dicts, err := parse(env, files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := lint(config, dicts); len(found) > 0 {
+		t.Error(strings.Join(found, "\n"))
+	}
+	for _, s := range config.Services {
+		want := map[string]string{"web": "panic"}[s.Name]
+		if got := s.Environment["MINITWIT_FAULT"]; got == nil || *got != want {
+			t.Errorf("%s: MINITWIT_FAULT is %v, want %q", s.Name, got, want)
+		}
+		if s.Environment["DRAIN"] == nil {
+			t.Errorf("%s has lost its other settings", s.Name)
 		}
 	}
 }
