@@ -38,9 +38,9 @@ func TestTheReleaseHasNoFaultSwitch(t *testing.T) {
 }
 
 // startWith runs the binary of drills with a fault.
-func startWith(t *testing.T, fault string, env ...string) *app {
+func startWith(t *testing.T, fault string) *app {
 	t.Helper()
-	return start(t, options{binary: binaries.faults, env: append(env, "MINITWIT_FAULT="+fault)})
+	return start(t, options{binary: binaries.faults, env: []string{"MINITWIT_FAULT=" + fault}})
 }
 
 // refused runs the binary of drills with a fault that lets it come nowhere, and
@@ -144,7 +144,9 @@ func TestTheFaultLateEndsWhatWasHealthy(t *testing.T) {
 // as life.
 func TestTheFaultHangIsFoundByTheHealthCheck(t *testing.T) {
 	t.Parallel()
-	a := startWith(t, "hang", "MAX_IN_FLIGHT=1")
+	a := start(t, options{
+		binary: binaries.faults, args: []string{"--only", "api"}, env: []string{"MINITWIT_FAULT=hang", "MAX_IN_FLIGHT=1"},
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if got, err := newSimulator().do(ctx, "GET", a.api+"/latest", ""); !errors.Is(err, context.DeadlineExceeded) {
