@@ -56,6 +56,7 @@ func lint(config *types.Config, dicts []map[string]any) (found []string) {
 			}
 		}
 	}
+	found = append(found, tooFewConnections(config.Services)...)
 	for name, s := range config.Secrets {
 		found = append(found, hashed("secret", name, s.Name, s.External.External)...)
 	}
