@@ -1,18 +1,23 @@
 package stack
 
 import (
+	"maps"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/docker/cli/cli/compose/types"
+
 	"minitwit/service/config"
 )
 
-// place is an environment in which stack.yml is complete.
+// place is an environment in which stack.yml and every overlay are complete.
 func place() map[string]string {
 	env := map[string]string{"IMAGE": "registry.example/minitwit@sha256:" + strings.Repeat("a", 64)}
-	for _, name := range []string{"DATABASE_URL", "PASSWORD_KEY", "SESSION_KEY", "SESSION_KEY_PREVIOUS"} {
+	env["COOKIE_SECURE"] = "true"
+	for _, name := range []string{"DATABASE_URL", "PASSWORD_KEY", "SESSION_KEY", "SESSION_KEY_PREVIOUS", "SIMULATOR_CREDENTIALS"} {
 		env[name+"_FILE"], env[name+"_SHA"] = "/dev/null", "0123456789ab"
 	}
 	return env
@@ -32,35 +37,56 @@ func fileOf(t *testing.T, path string) string {
 	return content
 }
 
-func TestTheStackKeepsEveryRuleInEveryPlace(t *testing.T) {
-	t.Parallel()
+// everywhere gives the files of each place, and of none.
+func everywhere(t *testing.T) map[string][]string {
+	t.Helper()
 	overlays, err := filepath.Glob("*.yml")
-	if err != nil || len(overlays) == 0 {
+	if err != nil || len(overlays) < 4 {
 		t.Fatalf("overlays: %v, %v", overlays, err)
 	}
-	for _, overlay := range append(overlays, "") {
-		files := []string{stackYML(t)}
-		if overlay != "" {
-			files = append(files, fileOf(t, overlay))
-		}
+	places := map[string][]string{"no place": {stackYML(t)}}
+	for _, overlay := range overlays {
+		places[overlay] = []string{stackYML(t), fileOf(t, overlay)}
+	}
+	return places
+}
+
+func TestTheStackKeepsEveryRuleInEveryPlace(t *testing.T) {
+	t.Parallel()
+	for name, files := range everywhere(t) {
 		config, dicts, err := parse(place(), files...)
 		if err != nil {
-			t.Errorf("with %q: %v", overlay, err)
+			t.Errorf("with %s: %v", name, err)
 			continue
 		}
 		if found := lint(config, dicts); len(found) > 0 {
-			t.Errorf("with %q:\n%s", overlay, strings.Join(found, "\n"))
+			t.Errorf("with %s:\n%s", name, strings.Join(found, "\n"))
 		}
 	}
 }
 
+var asked = regexp.MustCompile(`(?m)^[^#\n]*\$\{(\w+):?\?`)
+
+// Each variable is asked for by its name, and nothing else is needed.
 func TestWhatAPlaceMustSetIsAskedFor(t *testing.T) {
 	t.Parallel()
-	for name := range place() {
-		env := place()
-		delete(env, name)
-		if _, _, err := parse(env, stackYML(t)); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("without %s: %v, want an error that asks for it", name, err)
+	for name, files := range everywhere(t) {
+		complete := map[string]string{}
+		for _, variable := range asked.FindAllStringSubmatch(strings.Join(files, ""), -1) {
+			complete[variable[1]] = place()[variable[1]]
+		}
+		if len(complete) < 9 {
+			t.Errorf("with %s only %v are asked for", name, complete)
+		}
+		for missing := range complete {
+			env := maps.Clone(complete)
+			delete(env, missing)
+			if _, _, err := parse(env, files...); err == nil || !strings.Contains(err.Error(), missing) {
+				t.Errorf("with %s, without %s: %v, want an error that asks for it", name, missing, err)
+			}
+		}
+		if _, _, err := parse(complete, files...); err != nil {
+			t.Errorf("with %s and all that is asked for: %v", name, err)
 		}
 	}
 }
@@ -109,9 +135,9 @@ func TestEachRuleOfTheStackCanFail(t *testing.T) {
 		{"    <<: *deploy\n      replicas: 3", "    <<: *deploy\n      replicas: 4", "DATABASE_CONNECTIONS: 36, but 41"},
 		{"  DATABASE_POOL: ${DATABASE_POOL:-4}\n", "", "DATABASE_CONNECTIONS: 36, but 68"},
 		{"    preferences: [", "    max_replicas_per_node: 1\n    preferences: [", "max_replicas_per_node"},
-		{"published: 5001, protocol: tcp, mode: ingress", "published: 5001, protocol: tcp, mode: host", "host mode"},
-		{"published: 5001, protocol: tcp, mode: ingress", "published: 5001, protocol: tcp, mode: bogus", "host mode"},
-		{"{target: 5001, published: 5001", "{target: 9100, published: 9100", "ops port"},
+		{"protocol: tcp, mode: ingress", "protocol: tcp, mode: host", "host mode"},
+		{"protocol: tcp, mode: ingress", "protocol: tcp, mode: bogus", "host mode"},
+		{"{target: 5001, published", "{target: 9100, published", "ops port"},
 		{"driver: json-file", "driver: loki", "logging"},
 		{`options: {max-size: 10m, max-file: "3"}`, "options: {}", "logging"},
 		{"  DRAIN: 8s\n", "  DRAIN: 8s\n  SESSION_KEY: hunter2hunter2hunter2hunter2hunter2\n", "in the clear"},
@@ -197,4 +223,73 @@ func TestAFaultReachesTheServiceThatItIsFor(t *testing.T) {
 			t.Errorf("%s has lost its other settings", s.Name)
 		}
 	}
+}
+
+// What a place sets arrives, and what stack.yml sets stays.
+func TestAPlaceSetsWhatItDiffersIn(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ file, service, name, want string }{
+		{"local.yml", "web", "COOKIE_SECURE", "unset"},
+		{"local.yml", "web", "DATABASE_POOL", "2"},
+		{"local.yml", "api", "DATABASE_POOL", "2"},
+		{"local.yml", "api", "DRAIN", "8s"},
+		{"staging.yml", "web", "COOKIE_SECURE", "true"},
+		{"staging.yml", "api", "DATABASE_POOL", "4"},
+		{"production.yml", "web", "COOKIE_SECURE", "true"},
+		{"production.yml", "web", "SESSION_KEY_FILE", "/run/secrets/session_key"},
+		{"production.yml", "api", "SIMULATOR_CREDENTIALS_FILE", "/run/secrets/simulator_credentials"},
+		{"production.yml", "web", "SIMULATOR_CREDENTIALS_FILE", "unset"},
+	} {
+		config, _, err := parse(place(), stackYML(t), fileOf(t, c.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "unset"
+		if value := serviceOf(t, config, c.service).Environment[c.name]; value != nil {
+			got = *value
+		}
+		if got != c.want {
+			t.Errorf("with %s, %s has %s=%s, want %s", c.file, c.service, c.name, got, c.want)
+		}
+	}
+}
+
+func TestProductionAddsASecretToTheOthers(t *testing.T) {
+	t.Parallel()
+	config, _, err := parse(place(), stackYML(t), fileOf(t, "production.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for service, want := range map[string]int{"api": 3, "web": 4} {
+		if got := serviceOf(t, config, service).Secrets; len(got) != want {
+			t.Errorf("%s has the secrets %v, want %d", service, got, want)
+		}
+	}
+}
+
+// An overlay could only add a port, so that stack.yml asks.
+func TestThePublishedPortsMayBeSet(t *testing.T) {
+	t.Parallel()
+	env := place()
+	env["API_PORT"], env["WEB_PORT"] = "6001", "6000"
+	config, _, err := parse(env, stackYML(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for service, want := range map[string]uint32{"api": 6001, "web": 6000} {
+		if got := serviceOf(t, config, service).Ports; len(got) != 1 || got[0].Published != want || got[0].Target != want-1000 {
+			t.Errorf("%s publishes %v, want %d", service, got, want)
+		}
+	}
+}
+
+func serviceOf(t *testing.T, config *types.Config, name string) types.ServiceConfig {
+	t.Helper()
+	for _, s := range config.Services {
+		if s.Name == name {
+			return s
+		}
+	}
+	t.Fatalf("there is no service %s", name)
+	return types.ServiceConfig{}
 }
