@@ -29,8 +29,14 @@ func tooFewConnections(services []types.ServiceConfig) (found []string) {
 	return found
 }
 
-// ours says whether a service runs our image.
-func ours(s types.ServiceConfig) bool { return len(s.Command) > 0 && s.Command[0] == "serve" }
+// ours says whether a service runs our program, which serves also if it is not
+// told to.
+func ours(s types.ServiceConfig) bool {
+	if len(s.Command) == 0 {
+		return s.Environment["DATABASE_URL_FILE"] != nil
+	}
+	return s.Command[0] == "serve"
+}
 
 func tasksAtOnce(s types.ServiceConfig) int {
 	replicas, parallelism := 1, 1
