@@ -104,7 +104,7 @@ func TestSimulateHelps(t *testing.T) {
 	if !errors.Is(err, flag.ErrHelp) || out != "" {
 		t.Errorf("simulate -h = %v and writes %q to standard output", err, out)
 	}
-	for _, want := range []string{"-connection-close", "-mix-reads", "minitwit simulate --rate"} {
+	for _, want := range []string{"-keep-alive", "-mix-reads", "minitwit simulate --rate"} {
 		if !strings.Contains(help, want) {
 			t.Errorf("help without %q:\n%s", want, help)
 		}

@@ -19,18 +19,26 @@ Three Swarm managers n1, n2, n3 (10.77.0.11 to .13) in virtual machines, and out
 of them, as 10.77.0.1, a registry, a PostgreSQL and the client. All of it in a
 network namespace of its own. Needs root, on Debian or Ubuntu on amd64.
 
-  up                   from nothing to a Swarm with the product's image in its registry
+  up                   from nothing to a Swarm that runs the product's stack
   down [--cache]       end it and remove it; --cache: also what only takes time to make
   status [--json]      nodes, tasks, registry, database
   push [TAG] [-- ARGS] build the image from Dockerfile and push it; prints it by digest
+  deploy [--detach] [IMAGE] [OVERLAY…]
+                       docker stack deploy of stack.yml, stack/lab.yml and more, and
+                       wait until it has converged (default: the image of push)
   docker [N] ARGS…     docker's client on node N (default: the first that answers)
   ssh N [COMMAND…]     a shell on a node
   outside COMMAND…     run a command where the clients are
   load [ARGS…]         the simulator against port 5001 of all nodes in turn
   kill N · start N     pull a node's plug, put it back
   cut N · mend N       unplug a node's network, plug it in again
+  recover N            make a Swarm of the one manager that is left, and let the
+                       others join it as new machines
+  registry stop · start
   db stop · start      end the database, start it
   db blackhole · mend  let what nodes and database say to each other vanish, or arrive
+  db psql [ARGS…]      psql as the superuser
+  db rotate · rotated  prepare another login with a new password, end the old one's
 TEXT
 }
 
@@ -39,8 +47,8 @@ cmd_lab() {
 	[[ -n $what ]] || misuse 'lab needs to know what to do; -h lists it'
 	shift
 	case $what in
-	up | status | down | push | deploy | docker | ssh | outside | load | db) "check_$what" "$@" ;;
-	kill | start | cut | mend) check_node "$what" "$@" ;;
+	up | status | down | push | deploy | docker | ssh | outside | load | registry | db) "check_$what" "$@" ;;
+	kill | start | cut | mend | recover) check_node "$what" "$@" ;;
 	*) misuse "lab knows no '$what'; -h lists what it knows" ;;
 	esac
 	((EUID == 0)) || die 'the lab needs root, to make a network of its own: sudo ./scripts/run.sh lab …'
@@ -67,7 +75,12 @@ check_push() {
 }
 
 check_db() {
-	[[ $# == 1 && " stop start blackhole mend " == *" $1 "* ]] || misuse 'lab db knows stop, start, blackhole and mend'
+	[[ ${1:-} == psql || ($# == 1 && " stop start blackhole mend rotate rotated " == *" $1 "*) ]] ||
+		misuse 'lab db knows stop, start, blackhole, mend, psql, rotate and rotated'
+}
+
+check_registry() {
+	[[ $# == 1 && " stop start " == *" $1 "* ]] || misuse 'lab registry knows stop and start'
 }
 
 check_node() { [[ $# == 2 && " $NODES " == *" ${2#n} "* ]] || misuse "lab $1 needs a node: 1, 2 or 3"; }
@@ -101,7 +114,10 @@ lab_up() {
 	for n in $NODES; do vm_await "$n"; done
 	note "all three answer, $((SECONDS - began)) s after the beginning"
 	swarm_up
-	step "the lab is up, in $((SECONDS - began)) s; the image: $(tail -n 1 "$STATE/image.lab")"
+	# shellcheck disable=SC2119 # up takes no arguments to pass on
+	[[ $(services_words) == *'api '*'web '* ]] || lab_deploy
+	stack_await
+	step "the lab is up, in $((SECONDS - began)) s: UI at http://$(address 1):5000, API at http://$(address 1):5001, from inside: ./scripts/run.sh lab outside curl …"
 }
 
 # lab_programs installs what this machine lacks. The database's programs come
@@ -118,19 +134,24 @@ lab_programs() {
 
 # swarm_up makes all three managers: two of them are the least that outlives one.
 swarm_up() {
-	local n token
+	local n
 	if [[ $(swarm_state 1) != active ]]; then
 		step 'forming the Swarm'
 		engine 1 swarm init --advertise-addr "$(address 1)" --task-history-limit 20 \
 			--default-addr-pool 10.78.0.0/16 --default-addr-pool-mask-length 24 >/dev/null || die 'swarm init failed'
 	fi
 	for n in 2 3; do
-		[[ $(swarm_state "$n") != active ]] || continue
-		token=$(engine 1 swarm join-token -q manager)
-		engine "$n" swarm join --advertise-addr "$(address "$n")" --token "$token" "$(address 1):2377" >/dev/null ||
-			die "n$n could not join"
+		[[ $(swarm_state "$n") == active ]] || join_swarm "$n" 1
 	done
 	for n in $NODES; do swarm_await "$n"; done
+}
+
+# join_swarm N M lets a node join the Swarm of another as a manager.
+join_swarm() {
+	local token
+	token=$(engine "$2" swarm join-token -q manager)
+	engine "$1" swarm join --advertise-addr "$(address "$1")" --token "$token" "$(address "$2"):2377" >/dev/null ||
+		die "n$1 could not join"
 }
 
 swarm_state() { engine "$1" info -f '{{.Swarm.LocalNodeState}}' 2>/dev/null || true; }
@@ -305,11 +326,45 @@ lab_mend() {
 	note "n${1#n} is plugged in"
 }
 
+lab_registry() {
+	lock
+	case $1 in
+	start) registry_up ;;
+	stop) stop registry ;;
+	esac
+}
+
+# lab_recover N is what to do when most managers are gone for good: the one that is
+# left becomes a Swarm of its own, with all services; machines that are empty join it.
+lab_recover() {
+	local n left=${1#n}
+	lock
+	engine "$left" swarm init --force-new-cluster --advertise-addr "$(address "$left")" \
+		--task-history-limit 20 >/dev/null || die 'swarm init --force-new-cluster failed'
+	note "n$left is a Swarm of its own"
+	for n in $NODES; do
+		((n != left)) || continue
+		vm_kill "$n"
+		rm -f "$STATE/n$n.raw"
+		vm_start "$n"
+	done
+	for n in $NODES; do
+		((n != left)) || continue
+		vm_await "$n"
+		engine "$left" node rm --force "n$n" >/dev/null || die "the Swarm does not forget the old n$n"
+		join_swarm "$n" "$left"
+		swarm_await "$n"
+	done
+}
+
 lab_db() {
 	case $1 in
 	start) lab_db_up ;;
 	stop) lab_db_stop && note 'PostgreSQL stopped' ;;
 	blackhole) hole_dig && note 'the database is in a black hole' ;;
 	mend) hole_fill && note 'the database is reachable' ;;
+	psql) lab_psql "${@:2}" ;;
+	rotate) lab_db_rotate ;;
+	rotated) lab_db_rotated ;;
 	esac
 }

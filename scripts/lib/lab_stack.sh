@@ -7,6 +7,7 @@ STACK=minitwit
 
 # lab_secret NAME makes a key once and prints its file.
 lab_secret() {
+	# shellcheck disable=SC2153 # common.sh sets it
 	[[ -s $STATE/$1 ]] || random_hex 24 | write_private "$STATE/$1"
 	printf '%s' "$STATE/$1"
 }

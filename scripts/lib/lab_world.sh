@@ -41,7 +41,7 @@ lab_db_up() {
 	fi
 	lab_pg "$bin/pg_ctl" start -D "$LAB_PG/data" -w -t 60 </dev/null >>"$STATE/log/db.log" 2>&1 9>&- ||
 		failed_with "$STATE/log/db.log" 'PostgreSQL did not start'
-	lab_db_role "$bin"
+	[[ -s $STATE/database.url ]] || lab_db_role
 	note "PostgreSQL at $OUTSIDE:5432; its address: .local/lab/database.url"
 }
 
@@ -72,16 +72,47 @@ CONF
 lab_pg_file() { lab_pg sh -c 'cat >>"$1"' sh "$LAB_PG/new/$1"; }
 
 lab_db_role() {
-	"lab_psql" -q -v ON_ERROR_STOP=1 >/dev/null <<SQL || die 'could not create the database'
+	lab_psql -q -v ON_ERROR_STOP=1 >/dev/null <<SQL || die 'could not create the database'
 SELECT 'CREATE ROLE minitwit LOGIN' WHERE NOT EXISTS
   (SELECT FROM pg_roles WHERE rolname = 'minitwit') \gexec
 ALTER ROLE minitwit PASSWORD '$(<"$STATE/db.password")';
 SELECT 'CREATE DATABASE minitwit OWNER minitwit' WHERE NOT EXISTS
   (SELECT FROM pg_database WHERE datname = 'minitwit') \gexec
 SQL
-	printf 'postgres://minitwit:%s@%s:5432/minitwit?sslmode=disable\n' "$(<"$STATE/db.password")" "$OUTSIDE" |
-		write_private "$STATE/database.url"
+	database_url minitwit "$(<"$STATE/db.password")" | write_private "$STATE/database.url"
 }
+
+# database_url LOGIN PASSWORD
+database_url() { printf 'postgres://%s:%s@%s:5432/minitwit?sslmode=disable\n' "$1" "$2" "$OUTSIDE"; }
+
+# A login has one password, so that a change of it would cut off who still has the
+# old one. There are two logins with the same rights; the one that is not in use
+# gets a new password, and once all have gone over to it the other is closed.
+lab_db_rotate() {
+	local next password
+	next=$(other_login)
+	password=$(random_hex 24)
+	lab_psql -q -v ON_ERROR_STOP=1 >/dev/null <<SQL || die 'the other login could not be made'
+SELECT 'CREATE ROLE minitwit_2 IN ROLE minitwit' WHERE NOT EXISTS
+  (SELECT FROM pg_roles WHERE rolname = 'minitwit_2') \gexec
+ALTER ROLE minitwit_2 SET role TO minitwit;
+ALTER ROLE $next LOGIN PASSWORD '$password';
+SQL
+	database_url "$next" "$password" | write_private "$STATE/database.url.next"
+	note "the login $next has a new password: .local/lab/database.url.next"
+}
+
+lab_db_rotated() {
+	local old
+	[[ -s $STATE/database.url.next ]] || die "there is no new login: './scripts/run.sh lab db rotate' first"
+	old=$(login_of "$STATE/database.url")
+	lab_psql -q -v ON_ERROR_STOP=1 -c "ALTER ROLE $old NOLOGIN" >/dev/null || die "the login $old could not be closed"
+	mv "$STATE/database.url.next" "$STATE/database.url"
+	note "the login $old is closed"
+}
+
+login_of() { sed 's#postgres://\([^:]*\):.*#\1#' "$1"; }
+other_login() { [[ $(login_of "$STATE/database.url") == minitwit ]] && echo minitwit_2 || echo minitwit; }
 
 lab_psql() { in_ns "$(pg_bin)/psql" -X -h 127.0.0.1 -U postgres -d postgres "$@"; }
 

@@ -88,7 +88,6 @@ func play(t *testing.T, o simulate.Options) simulate.Report {
 		o.Actions, err = simulate.Builtin()
 		must(t, err)
 	}
-	o.ConnectionClose = true
 	r, err := simulate.Run(t.Context(), o)
 	if err != nil {
 		t.Log(err)

@@ -12,20 +12,22 @@ import (
 // Options say what a run does. The zero value of a field is a sensible one,
 // except for URLs and Actions.
 type Options struct {
-	URLs            []string // of the simulator API, used in turn
-	Actions         []Action
-	Workers         int           // default 1, as the course's simulator
-	Timeout         time.Duration // of one request, from connecting to the body's end; default 300 ms
-	Retries         int           // after connection errors, timeouts and 503
-	ConnectionClose bool          // a new connection for each request
-	Speed           float64       // delays are divided by it; 0 leaves them out
-	Rate            float64       // requests a second, whether they are answered or not; 0 leaves it to Speed
-	MixReads        float64       // fraction of all requests that read
-	Suffix          string        // for all names; by default one is found if the names exist
-	Credentials     string        // name:password; default simulator:super_safe!
-	SkipVerify      bool          // do not read back what was stored
-	Progress        io.Writer     // notices and progress; nil is none
-	Live            bool          // Progress is a terminal
+	URLs        []string // of the simulator API, used in turn
+	Actions     []Action
+	Workers     int             // default 1, as the course's simulator
+	Timeout     time.Duration   // of one request, from connecting to the body's end; default 300 ms
+	Retries     int             // after connection errors, timeouts and 503
+	KeepAlive   float64         // fraction of the workers that keep their connections; the others open one for each request
+	Speed       float64         // delays are divided by it; 0 leaves them out
+	Rate        float64         // requests a second, whether they are answered or not; 0 leaves it to Speed
+	MixReads    float64         // fraction of all requests that read
+	Suffix      string          // for all names; by default one is found if the names exist
+	Credentials string          // name:password; default simulator:super_safe!
+	SkipVerify  bool            // do not read back what was stored
+	Enough      <-chan struct{} // when closed, no more is sent; what was is verified. nil: all of it
+	Observe     func(Outcome)   // is told how each request ended; workers call it at the same time. nil: nobody
+	Progress    io.Writer       // notices and progress; nil is none
+	Live        bool            // Progress is a terminal
 
 	patience patience // how reading back deals with a broken server
 }
@@ -68,6 +70,8 @@ func (o Options) check() error {
 		return errors.New("speed and rate must not be negative")
 	case o.Speed > 0 && o.Rate > 0:
 		return errors.New("speed and rate exclude each other")
+	case !(o.KeepAlive >= 0 && o.KeepAlive <= 1):
+		return fmt.Errorf("%v of the workers cannot keep connections: give 0 to 1", o.KeepAlive)
 	case !(o.MixReads >= 0 && o.MixReads <= 0.99):
 		return fmt.Errorf("reads cannot be %v of all requests: give 0 to 0.99", o.MixReads)
 	}

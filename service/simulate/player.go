@@ -17,7 +17,7 @@ func Run(ctx context.Context, opts Options) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("simulate: %w", err)
 	}
-	reader := &reader{client: newClient(bases, opts.Credentials, opts.ConnectionClose, 0), patience: opts.patience}
+	reader := &reader{client: newClient(bases, opts.Credentials, opts.KeepAlive == 0, 0), patience: opts.patience}
 	defer reader.client.transport.CloseIdleConnections()
 	suffix, err := chooseSuffix(ctx, opts, reader)
 	if err != nil {
@@ -72,12 +72,20 @@ func newPlayer(opts Options, suffix string) (*player, error) {
 // play returns when all steps are done or, after ctx is, all that were begun.
 func (p *player) play(ctx context.Context, bases []*url.URL) {
 	p.start = time.Now()
-	unhook := context.AfterFunc(ctx, p.schedule.stop)
-	defer unhook()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	context.AfterFunc(ctx, p.schedule.stop)
+	go func() {
+		select {
+		case <-p.opts.Enough:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	var workers sync.WaitGroup
 	for w := range p.opts.Workers {
 		workers.Go(func() {
-			c := newClient(bases, p.opts.Credentials, p.opts.ConnectionClose, w)
+			c := newClient(bases, p.opts.Credentials, !p.opts.keeps(w), w)
 			defer c.transport.CloseIdleConnections()
 			p.work(ctx, c)
 		})
@@ -113,6 +121,22 @@ func (p *player) perform(ctx context.Context, c *client, i int) {
 	}
 	r.ended = time.Since(p.start)
 	p.collector.add(r)
+	if p.opts.Observe != nil {
+		p.opts.Observe(Outcome{Began: p.start.Add(r.began), Ended: p.start.Add(r.ended), Kind: r.kind, Status: r.status, Read: r.op.reads()})
+	}
+}
+
+// Outcome is how one request ended, after all its attempts.
+type Outcome struct {
+	Began, Ended time.Time
+	Kind         Kind
+	Status       int // of the last attempt, 0 without an answer
+	Read         bool
+}
+
+// keeps tells whether a worker keeps its connections.
+func (o Options) keeps(worker int) bool {
+	return float64(worker) < o.KeepAlive*float64(o.Workers)
 }
 
 // attempt sends a step once. What to expect is asked anew each time, since an

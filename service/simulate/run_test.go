@@ -31,7 +31,7 @@ func quick(t *testing.T, url, scenario string) Options {
 		t.Fatal(err)
 	}
 	return Options{
-		URLs: []string{url}, Actions: actions, Timeout: 20 * time.Second, ConnectionClose: true,
+		URLs: []string{url}, Actions: actions, Timeout: 20 * time.Second,
 		patience: patience{
 			timeout: 20 * time.Second, startFor: time.Millisecond,
 			verifyFor: 100 * time.Millisecond, pause: time.Millisecond,
@@ -47,7 +47,7 @@ func TestAnHonestServerPasses(t *testing.T) {
 		set  func(*Options)
 	}{
 		{"as the course's simulator", func(*Options) {}},
-		{"kept alive by eight workers", func(o *Options) { o.Workers, o.ConnectionClose = 8, false }},
+		{"kept alive by eight workers", func(o *Options) { o.Workers, o.KeepAlive = 8, 1 }},
 		{"with reads", func(o *Options) { o.Workers, o.MixReads = 4, 0.5 }},
 		{"at a rate", func(o *Options) { o.Workers, o.Rate = 4, 5000 }},
 		{"at a speed", func(o *Options) { o.Workers, o.Speed = 2, 1e10 }},
@@ -168,6 +168,80 @@ func TestAnInterruptedRunReports(t *testing.T) {
 	}
 }
 
+// A drill ends its load when the fault is over, and still wants to know what was stored.
+func TestEnoughStopsSendingAndVerifies(t *testing.T) {
+	t.Parallel()
+	server, url := newFakeServer(t)
+	enough := make(chan struct{})
+	server.lie = func(_ http.ResponseWriter, _ *http.Request, c call) bool {
+		if c.id == 3 {
+			close(enough)
+		}
+		return false
+	}
+	opts := quick(t, url, small)
+	opts.Rate, opts.Enough = 20, enough // slow enough for the stop to come before the next one is due
+	report, err := Run(context.Background(), opts)
+	if err != nil || report.Interrupted || !report.Verification.Done {
+		t.Errorf("Run = %+v, %v, want what was sent verified, without an error", report.Verification, err)
+	}
+	if report.Sent != 4 {
+		t.Errorf("%d sent, want the 4 that were begun", report.Sent)
+	}
+}
+
+func TestAnObserverSeesEachRequest(t *testing.T) {
+	t.Parallel()
+	server, url := newFakeServer(t)
+	server.lie = func(w http.ResponseWriter, _ *http.Request, c call) bool {
+		if c.id == 4 {
+			refuse(w, http.StatusServiceUnavailable, "away")
+		}
+		return c.id == 4
+	}
+	seen := make(chan Outcome, 100)
+	opts := quick(t, url, small)
+	opts.MixReads, opts.Observe = 0.5, func(o Outcome) { seen <- o }
+	report, _ := Run(context.Background(), opts)
+	reads, failed := 0, 0
+	for range report.Sent {
+		o := <-seen
+		if o.Read {
+			reads++
+		}
+		if o.Kind != OK && o.Status == http.StatusServiceUnavailable && o.Ended.After(o.Began) {
+			failed++
+		}
+	}
+	if reads != 8 || failed != 1 || len(seen) != 0 {
+		t.Errorf("saw %d reads, %d failed, %d too many; want 8, 1 and 0 of %d", reads, failed, len(seen), report.Sent)
+	}
+}
+
+func TestHalfTheWorkersKeepTheirConnections(t *testing.T) {
+	t.Parallel()
+	server, url := newFakeServer(t)
+	kept, closed := make(chan bool, 2000), make(chan bool, 2000)
+	server.lie = func(_ http.ResponseWriter, r *http.Request, c call) bool {
+		switch {
+		case c.id < 0: // verification
+		case r.Header.Get("Connection") == "close":
+			closed <- true
+		default:
+			kept <- true
+		}
+		return false
+	}
+	opts := quick(t, url, string(generated(t, 11, 1500)))
+	opts.Workers, opts.KeepAlive = 4, 0.5
+	if _, err := Run(context.Background(), opts); err != nil {
+		t.Fatal(err)
+	}
+	if len(kept) < 100 || len(closed) < 100 {
+		t.Errorf("%d kept, %d closed, want about half of each", len(kept), len(closed))
+	}
+}
+
 func TestRunRefusesWhatCannotBe(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -180,6 +254,7 @@ func TestRunRefusesWhatCannotBe(t *testing.T) {
 		{func(o *Options) { o.Workers = -1 }, "-1 workers"},
 		{func(o *Options) { o.Retries = -1 }, "-1 retries"},
 		{func(o *Options) { o.MixReads = 1 }, "0 to 0.99"},
+		{func(o *Options) { o.KeepAlive = 2 }, "give 0 to 1"},
 		{func(o *Options) { o.Rate, o.Speed = 1, 1 }, "exclude each other"},
 		{func(o *Options) { o.Rate = -1 }, "must not be negative"},
 		{func(o *Options) { o.URLs = []string{"http://127.0.0.1:1"} }, "ask for the first user"},

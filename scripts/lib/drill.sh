@@ -1,0 +1,83 @@
+# shellcheck shell=bash
+# The verb drill: faults on the lab's Swarm under load, and what clients saw.
+
+. "$ROOT/scripts/lib/lab.sh"
+
+DRILL_HISTORY=$ROOT/.local/drills.jsonl
+
+help_drill() {
+	cat <<'TEXT'
+usage: ./scripts/run.sh drill NAME…|all|smoke [options]
+
+Each drill puts a constant load on the published ports of the lab's nodes (half of
+it new connections, half kept alive, reads, writes and page views), makes a fault,
+waits until the Swarm has healed, reads back all that was acknowledged, and prints
+one line: failed of sent, the longest stretch with failures, when it was detected,
+when all was at full strength, and how many acknowledged writes were lost. Brings
+the lab up first if it is not. Needs root, and a machine that does nothing else.
+
+  all           every drill; those done at this commit are not made again
+  smoke         rolling-update, bad-image, kill-task, kill-node
+  --list        the drills
+  --table       the newest result of each, as a table; makes nothing
+  --compare COMMIT   the newest results beside those of another commit; makes nothing
+  --json        one JSON object a line on standard output, and nothing else
+  --fresh       `all` begins anew
+  --edge        through the edge tier's ports instead of the mesh's
+  --retry N     clients of the API try again so often
+  --rate N      requests a second (default 40)
+  --patience D  how long a client waits (default 2s; the nodes are emulated)
+  --sent N      requests a drill sends at least, if its aim asks for fewer (default 1000)
+
+Results are kept in .local/drills.jsonl, with the commit that they belong to.
+Exits 1 if an aim was missed.
+TEXT
+}
+
+cmd_drill() {
+	[[ $# -gt 0 ]] || misuse 'drill needs a name, or all, or smoke; -h says more'
+	need_go
+	make_state
+	step 'building bin/drill'
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$ROOT/bin/drill" ./stack/drill || die 'go build failed'
+	case " $* " in
+	*' --list '* | *' --table '* | *' --compare '*)
+		trap - ERR
+		exec "$ROOT/bin/drill" -history "$DRILL_HISTORY" -commit "$(product_commit)" "$@"
+		;;
+	esac
+	((EUID == 0)) || die 'drills need root, as the lab does: sudo ./scripts/run.sh drill …'
+	lab_stands || lab_up
+	drill_images
+	unlock # the drills take the lock themselves, by the lab's verbs
+	trap - ERR
+	in_ns "$ROOT/bin/drill" -script "$ROOT/scripts/run.sh" -state "$STATE" \
+		-history "$DRILL_HISTORY" -commit "$(product_commit)" \
+		-image "$(image lab)" -image-next "$(image next)" -image-faults "$(image faults)" -image-foreign "$(image foreign)" "$@"
+}
+
+# lab_stands says whether there is a lab with the stack on it.
+lab_stands() {
+	[[ -d $TREE ]] && net_exists && [[ -n $(first_answering) ]] && [[ $(services_words) == *'api '*'web '* ]]
+}
+
+# drill_images makes what the drills deploy: another release, one that fails when it
+# is told to, and one for another processor. What is there already is kept.
+drill_images() {
+	lock
+	push_image lab >/dev/null
+	push_image next --build-arg VERSION=next >/dev/null
+	push_image faults --build-arg TAGS=faults >/dev/null
+	push_image foreign --build-arg TARGETARCH=arm64 >/dev/null
+}
+
+# image TAG prints it by digest.
+image() { tail -n 1 "$STATE/image.$1"; }
+
+# product_commit names the last commit that changed what the drills are made on:
+# the program and the stack, not its documents.
+product_commit() {
+	local inputs=(Dockerfile go.mod service migrations stack.yml stack/lab.yml stack/lab)
+	git -C "$ROOT" log -1 --format=%h -- "${inputs[@]}" 2>/dev/null | tr -d '\n'
+	git -C "$ROOT" diff --quiet HEAD -- "${inputs[@]}" 2>/dev/null || printf -- '-dirty'
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// aim is what a drill's figures are held against. What is left out is not asked.
+type aim struct {
+	sent      int     // at least so many requests, or the figure says little
+	failed    *int    // at most so many of them
+	api       bool    // failed and percent speak of the API alone
+	percent   float64 // of all requests, at most
+	stretch   seconds // of failures, at most
+	last      seconds // no failure later than so long after the fault
+	strength  seconds // all replicas again after so long, plus what emulation adds
+	unchanged bool    // no replica was replaced
+}
+
+// aims is the one table of them.
+var aims = map[string]aim{
+	"rolling-update": {sent: 5000, failed: most(0)},
+	"bad-image":      {sent: 5000, failed: most(0)},
+	"bad-health":     {sent: 5000, failed: most(0)},
+	"bad-late":       {sent: 5000, percent: 1},
+	"bad-arch":       {sent: 5000, failed: most(0)},
+	"absent-digest":  {sent: 5000, failed: most(0)},
+	"kill-task":      {percent: 1, strength: 60},
+	"hang-task":      {percent: 1, strength: 60},
+	"oom-task":       {percent: 1, strength: 60},
+	"ui-crash-loop":  {sent: 2000, failed: most(0), api: true},
+	"kill-node":      {last: 5, strength: 60},
+	"cut-node":       {last: 5, strength: 60},
+	"kill-leader":    {last: 5, strength: 60},
+	"drain-node":     {sent: 5000, failed: most(0)},
+	"return-node":    {sent: 5000, failed: most(0)},
+	"registry-down":  {last: 5, strength: 60},
+	"db-restart":     {strength: 5, unchanged: true},
+	"db-blackhole":   {strength: 5, unchanged: true},
+	"db-down-60s":    {strength: 5, unchanged: true},
+	"scale":          {sent: 5000, failed: most(0)},
+	"quorum-lost":    {last: 5},
+	"secret-rotate":  {sent: 5000, failed: most(0)},
+}
+
+func most(n int) *int { return &n }
+
+// String writes the aim for people.
+func (a aim) String() string {
+	parts := []string{"0 lost"}
+	of := ""
+	if a.api {
+		of = " API"
+	}
+	if a.failed != nil {
+		parts = append(parts, fmt.Sprintf("%d%s failed of ≥ %d", *a.failed, of, a.sent))
+	}
+	if a.percent > 0 {
+		parts = append(parts, fmt.Sprintf("≤ %g %% failed", a.percent))
+	}
+	if a.last > 0 {
+		parts = append(parts, fmt.Sprintf("none failed after %g s", float64(a.last)))
+	}
+	if a.strength > 0 {
+		parts = append(parts, fmt.Sprintf("full strength ≤ %g s + a start", float64(a.strength)))
+	}
+	if a.unchanged {
+		parts = append(parts, "no replica replaced")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// missed gives what of the aim was not reached, nothing if all was.
+func (a aim) missed(r result) (missed []string) {
+	failed := r.Failed
+	if a.api {
+		failed = r.APIFailed
+	}
+	for _, m := range []struct {
+		bad  bool
+		what string
+	}{
+		{r.Lost > 0, fmt.Sprintf("%d acknowledged writes lost", r.Lost)},
+		{r.Error != "", r.Error},
+		{r.Sent < a.sent, fmt.Sprintf("only %d sent", r.Sent)},
+		{a.failed != nil && failed > *value(a.failed), fmt.Sprintf("%d failed", failed)},
+		{a.percent > 0 && float64(failed)*100 > a.percent*float64(r.Sent), fmt.Sprintf("%.1f %% failed", float64(failed)*100/float64(max(1, r.Sent)))},
+		{a.last > 0 && r.Last > a.last, fmt.Sprintf("one failed %g s after the fault", float64(r.Last))},
+		{a.strength > 0 && *value(r.Strength) > a.strength+r.Start, fmt.Sprintf("full strength after %g s, a start takes %g s", float64(*value(r.Strength)), float64(r.Start))},
+		{a.unchanged && r.Replaced > 0, fmt.Sprintf("%d replicas replaced", r.Replaced)},
+	} {
+		if m.bad {
+			missed = append(missed, m.what)
+		}
+	}
+	return missed
+}
+
+// value is what a pointer points to, or zero.
+func value[T any](p *T) *T {
+	if p == nil {
+		return new(T)
+	}
+	return p
+}

@@ -1,0 +1,31 @@
+package main
+
+// catalog is all drills, in the order in which `all` makes them: what changes
+// least comes first.
+var catalog = []drill{
+	{name: "rolling-update", what: "a new release of both services", make: rollingUpdate},
+	{name: "bad-image", what: "a release that exits at once", make: faulty("exit")},
+	{name: "bad-health", what: "a release that starts and is never healthy", make: faulty("unhealthy")},
+	{name: "bad-late", what: "a release that is healthy and dies after 5 s", make: faulty("late")},
+	{name: "bad-arch", what: "a release for another processor", make: foreignArchitecture},
+	{name: "absent-digest", what: "a release that no registry has", make: absentDigest},
+	{name: "kill-task", what: "SIGKILL to one replica of the API", make: killTask},
+	{name: "hang-task", what: "SIGSTOP to one replica of the API", make: hangTask},
+	{name: "oom-task", what: "one replica of the API runs out of memory", make: oomTask},
+	{name: "ui-crash-loop", what: "every page view ends a replica of the UI", quiet: true, prepare: deployCrashing, make: crashLoop, restore: deployRelease},
+	{name: "drain-node", what: "a node is taken out of service", prepare: follower, make: drainNode, restore: undrained},
+	{name: "return-node", what: "a drained node returns, and the replicas are spread anew", prepare: drained, make: returnNode, restore: undrained},
+	{name: "scale", what: "3 → 6 → 3 replicas of the API", make: scale, restore: scaledBack},
+	{name: "secret-rotate", what: "another session key, another password of the database", make: rotateSecrets},
+	{name: "db-restart", what: "the database restarts", make: dbRestart, restore: databaseReturned},
+	{name: "db-blackhole", what: "the database falls silent for 20 s", make: dbBlackhole, restore: databaseReturned},
+	{name: "db-down-60s", what: "the database is away for a minute", make: dbDown, restore: databaseReturned},
+	{name: "kill-node", what: "a node loses its power", prepare: follower, make: killNode, restore: returned("start")},
+	{name: "cut-node", what: "a node loses its network and goes on", prepare: follower, make: cutNode, restore: returned("mend")},
+	{name: "kill-leader", what: "the leader of the Swarm loses its power", prepare: leading, make: killNode, restore: returned("start")},
+	{name: "registry-down", what: "a node dies while the registry is away", prepare: follower, make: registryDown, restore: registryReturned},
+	{name: "quorum-lost", what: "two of three managers die; the third is made a Swarm of its own", prepare: firstAlone, make: loseQuorum, restore: quorumReturned},
+}
+
+// smoke is the short form.
+var smoke = []string{"rolling-update", "bad-image", "kill-task", "kill-node"}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+// stackName is under which the lab deploys.
+const stackName = "minitwit"
+
+// pollEvery is how often a condition is asked for. Each look costs the emulated
+// managers some milliseconds.
+const pollEvery = 400 * time.Millisecond
+
+// cluster is the lab's Swarm, as its engines tell.
+type cluster struct {
+	engines map[string]*client.Client // by node name
+	alive   []string                  // those that are asked: a dead one answers nothing, not even a refusal
+}
+
+var nodeNames = []string{"n1", "n2", "n3"}
+
+// address is where a node is, and where it publishes ports.
+func address(node string) string { return "10.77.0.1" + strings.TrimPrefix(node, "n") }
+
+func openCluster() (*cluster, error) {
+	c := &cluster{engines: map[string]*client.Client{}, alive: nodeNames}
+	for _, n := range nodeNames {
+		engine, err := client.New(client.WithHost("tcp://"+address(n)+":2375"), client.WithTimeout(5*time.Second))
+		if err != nil {
+			return nil, fmt.Errorf("engine of %s: %w", n, err)
+		}
+		c.engines[n] = engine
+	}
+	return c, nil
+}
+
+// snapshot is what one manager said at one moment.
+type snapshot struct {
+	nodes    map[string]swarm.Node // by host name
+	services map[string]swarm.Service
+	tasks    map[string][]swarm.Task // by service, those that shall run
+}
+
+// look asks the first manager that answers. Which one is no matter: all of them
+// ask the leader.
+func (c *cluster) look(ctx context.Context) (snapshot, error) {
+	var failed []error
+	for _, n := range c.alive {
+		s, err := lookAt(ctx, c.engines[n])
+		if err == nil {
+			return s, nil
+		}
+		failed = append(failed, fmt.Errorf("%s: %w", n, err))
+	}
+	return snapshot{}, errors.Join(failed...)
+}
+
+func lookAt(ctx context.Context, engine *client.Client) (snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	s := snapshot{nodes: map[string]swarm.Node{}, services: map[string]swarm.Service{}, tasks: map[string][]swarm.Task{}}
+	nodes, err := engine.NodeList(ctx, client.NodeListOptions{})
+	if err != nil {
+		return s, err
+	}
+	for _, n := range nodes.Items {
+		s.nodes[n.Description.Hostname] = n
+	}
+	ours := client.Filters{}.Add("label", "com.docker.stack.namespace="+stackName)
+	services, err := engine.ServiceList(ctx, client.ServiceListOptions{Filters: ours})
+	if err != nil {
+		return s, err
+	}
+	for _, svc := range services.Items {
+		s.services[strings.TrimPrefix(svc.Spec.Name, stackName+"_")] = svc
+	}
+	tasks, err := engine.TaskList(ctx, client.TaskListOptions{Filters: client.Filters{}.Add("desired-state", "running")})
+	if err != nil {
+		return s, err
+	}
+	for name, svc := range s.services {
+		for _, t := range tasks.Items {
+			if t.ServiceID == svc.ID {
+				s.tasks[name] = append(s.tasks[name], t)
+			}
+		}
+	}
+	return s, nil
+}
+
+// nodeOf gives the name of a task's node.
+func (s snapshot) nodeOf(t swarm.Task) string {
+	for name, n := range s.nodes {
+		if n.ID == t.NodeID {
+			return name
+		}
+	}
+	return ""
+}
+
+// ready tells whether a node counts: it answers, and takes part in the quorum.
+func (s snapshot) ready(node string) bool {
+	n := s.nodes[node]
+	return n.Status.State == swarm.NodeStateReady && n.Spec.Availability == swarm.NodeAvailabilityActive &&
+		n.ManagerStatus != nil && n.ManagerStatus.Reachability == swarm.ReachabilityReachable
+}
+
+// leader gives the name of the manager that leads, "" between two of them.
+func (s snapshot) leader() string {
+	for name, n := range s.nodes {
+		if n.ManagerStatus != nil && n.ManagerStatus.Leader {
+			return name
+		}
+	}
+	return ""
+}
+
+// running gives the tasks of a service that run, on nodes that are there.
+func (s snapshot) running(service string) []swarm.Task {
+	return slices.DeleteFunc(slices.Clone(s.tasks[service]), func(t swarm.Task) bool {
+		return t.Status.State != swarm.TaskStateRunning || s.nodes[s.nodeOf(t)].Status.State != swarm.NodeStateReady
+	})
+}
+
+// strong tells whether all services have all their replicas and rest.
+func (s snapshot) strong() bool {
+	for name, svc := range s.services {
+		replicas := svc.Spec.Mode.Replicated
+		if replicas == nil {
+			continue
+		}
+		if len(s.running(name)) != int(*replicas.Replicas) || len(s.tasks[name]) != int(*replicas.Replicas) || s.updating(name) {
+			return false
+		}
+	}
+	return len(s.services) >= 2
+}
+
+func (s snapshot) updating(service string) bool {
+	u := s.services[service].UpdateStatus
+	return u != nil && (u.State == swarm.UpdateStateUpdating || u.State == swarm.UpdateStateRollbackStarted)
+}
+
+// spread tells whether no node has two replicas of one service while another has none.
+func (s snapshot) spread() bool {
+	for name := range s.services {
+		on := map[string]int{}
+		for _, t := range s.tasks[name] {
+			on[s.nodeOf(t)]++
+		}
+		for _, n := range nodeNames {
+			if len(s.tasks[name]) >= len(nodeNames) && on[n] == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// image gives what a service shall run.
+func (s snapshot) image(service string) string {
+	return s.services[service].Spec.TaskTemplate.ContainerSpec.Image
+}
+
+// ended tells whether an update that began after the given version has ended so.
+func (s snapshot) ended(service string, state swarm.UpdateState, since time.Time) bool {
+	u := s.services[service].UpdateStatus
+	return u != nil && u.State == state && u.StartedAt != nil && u.StartedAt.After(since)
+}
+
+// container finds the container of a task, on the task's node.
+func (c *cluster) container(ctx context.Context, s snapshot, t swarm.Task) (*client.Client, string, error) {
+	if t.Status.ContainerStatus == nil || t.Status.ContainerStatus.ContainerID == "" {
+		return nil, "", fmt.Errorf("task %s has no container", t.ID)
+	}
+	node := s.nodeOf(t)
+	if _, err := c.engines[node].Ping(ctx, client.PingOptions{}); err != nil {
+		return nil, "", fmt.Errorf("%s does not answer: %w", node, err)
+	}
+	return c.engines[node], t.Status.ContainerStatus.ContainerID, nil
+}
+
+// await asks until the condition holds, or the limit is over. What the Swarm does
+// not answer meanwhile is asked again: a leader may just have died.
+func (c *cluster) await(ctx context.Context, limit time.Duration, what string, holds func(snapshot) bool) (snapshot, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s: not within %v", what, limit))
+	defer cancel()
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for {
+		s, err := c.look(ctx)
+		if err == nil && holds(s) {
+			return s, nil
+		}
+		select {
+		case <-ctx.Done():
+			return s, errors.Join(context.Cause(ctx), err)
+		case <-ticker.C:
+		}
+	}
+}

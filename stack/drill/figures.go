@@ -1,0 +1,93 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// calm ends a stretch of failures: so long without one.
+const calm = 2 * time.Second
+
+// figures are what clients saw.
+type figures struct {
+	Sent      int            `json:"sent"`
+	Failed    int            `json:"failed"`
+	APIFailed int            `json:"api_failed"`
+	WebFailed int            `json:"web_failed"`
+	Stretch   seconds        `json:"longest_stretch_s"` // with failures, the successes among them included
+	Last      seconds        `json:"last_failure_s"`    // after the fault; 0 without one
+	P50       float64        `json:"p50_ms"`
+	P99       float64        `json:"p99_ms"`
+	Late      int            `json:"over_300ms"` // answered right, but after the simulator would have given up
+	Why       map[string]int `json:"failures,omitempty"`
+}
+
+// seconds are written with one digit behind the point: more would only pretend.
+type seconds float64
+
+func since(from, to time.Time) seconds {
+	return seconds(float64(to.Sub(from).Milliseconds()/100) / 10)
+}
+
+// simulatorPatience is how long the course's simulator waits for an answer.
+const simulatorPatience = 300 * time.Millisecond
+
+func measure(samples []sample, fault time.Time) figures {
+	f := figures{Sent: len(samples), Why: map[string]int{}}
+	var failed []sample
+	var millis []float64
+	for _, s := range samples {
+		took := s.ended.Sub(s.began)
+		millis = append(millis, float64(took.Microseconds())/1000)
+		if s.failure != "" {
+			failed = append(failed, s)
+			f.Why[s.surface+": "+s.failure]++
+		} else if took > simulatorPatience {
+			f.Late++
+		}
+	}
+	f.Failed = len(failed)
+	for _, s := range failed {
+		if s.surface == "web" {
+			f.WebFailed++
+		}
+		f.Last = max(f.Last, since(fault, s.ended))
+	}
+	f.APIFailed = f.Failed - f.WebFailed
+	f.Stretch = longestStretch(failed)
+	f.P50, f.P99 = percentile(millis, 50), percentile(millis, 99)
+	return f
+}
+
+// longestStretch gives how long failures followed one another without a calm,
+// from when the first was sent to when the last was given up.
+func longestStretch(failed []sample) seconds {
+	slices.SortFunc(failed, func(a, b sample) int { return a.began.Compare(b.began) })
+	var longest seconds
+	var from, to time.Time
+	for _, s := range failed {
+		if from.IsZero() || s.began.Sub(to) > calm {
+			from, to = s.began, s.ended
+		}
+		if s.ended.After(to) {
+			to = s.ended
+		}
+		longest = max(longest, since(from, to))
+	}
+	return longest
+}
+
+func percentile(values []float64, percent int) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	slices.Sort(values)
+	return values[(len(values)*percent+99)/100-1]
+}
+
+// mostOf gives the commonest reasons first, at most n.
+func mostOf(why map[string]int, n int) []string {
+	keys := slices.SortedFunc(maps.Keys(why), func(a, b string) int { return why[b] - why[a] })
+	return keys[:min(n, len(keys))]
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// lab makes faults by the same verbs that people use.
+type lab struct {
+	script string // scripts/run.sh of this clone
+	state  string // where the lab keeps its files
+	log    io.Writer
+}
+
+// images are the product's, by digest.
+type images struct {
+	current string // a release
+	next    string // another one
+	faults  string // one that can be made to fail
+	foreign string // one for another processor
+}
+
+// do runs a verb of the lab.
+func (l lab) do(ctx context.Context, args ...string) error {
+	return l.with(ctx, nil, nil, args...)
+}
+
+// with runs one with more in its environment, and something to read.
+func (l lab) with(ctx context.Context, env []string, in io.Reader, args ...string) error {
+	cmd := exec.CommandContext(ctx, l.script, append([]string{"lab"}, args...)...) //nolint:gosec // our own script
+	var said bytes.Buffer
+	cmd.Env, cmd.Stdin = append(os.Environ(), env...), in
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(&said, l.log), io.MultiWriter(&said, l.log)
+	if err := cmd.Run(); err != nil {
+		lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+		return fmt.Errorf("lab %s: %w: %s", strings.Join(args, " "), err, lines[len(lines)-1])
+	}
+	return nil
+}
+
+// deploy changes the stack as an operator would, without waiting for the result.
+func (l lab) deploy(ctx context.Context, image string, env []string, overlays ...string) error {
+	return l.with(ctx, env, nil, append([]string{"deploy", "--detach", image}, overlays...)...)
+}
+
+// sql runs statements as the database's superuser.
+func (l lab) sql(ctx context.Context, text string) error {
+	return l.with(ctx, nil, strings.NewReader(text), "db", "psql", "-q", "-v", "ON_ERROR_STOP=1")
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"minitwit/service/simulate"
+)
+
+// sample is how one request ended.
+type sample struct {
+	surface      string // "api" or "web"
+	began, ended time.Time
+	failure      string // "", or what went wrong
+}
+
+// load is a constant stream of requests to the published ports: the simulator's
+// reads and writes, and page views of somebody who is signed in.
+type load struct {
+	opts options
+
+	mu      sync.Mutex
+	samples []sample
+
+	enough chan struct{}
+	done   sync.WaitGroup
+	report simulate.Report
+	err    error
+}
+
+// options of a load.
+type options struct {
+	nodes    []string // whose ports are used, in turn
+	apiPort  int
+	webPort  int
+	rate     float64       // requests a second; a quarter of them are page views
+	patience time.Duration // of a client
+	retries  int           // of a client of the API
+	pages    bool
+}
+
+// The load: users who register at once, and after that tweet, follow and unfollow.
+const (
+	loadUsers   = 20
+	loadActions = 60_000 // more than any drill sends
+	loadWorkers = 64
+)
+
+// scenario is a load without an end that a drill could see. All users register
+// first: a registration that fails would make every later action of that user fail.
+func scenario() []simulate.Action {
+	name := func(i int) string { return fmt.Sprintf("Drill %c%c", 'A'+i%loadUsers%5, 'a'+i%loadUsers/5) }
+	actions := make([]simulate.Action, 0, loadActions)
+	for i := range loadActions {
+		a := simulate.Action{ID: int64(i), User: name(i)}
+		switch {
+		case i < loadUsers:
+			a.Command, a.Email, a.Password = simulate.Register, "drill@example.org", "secret"
+		case i%5 == 3:
+			a.Command, a.Target = simulate.Follow, name(i+1+i/7%(loadUsers-1))
+		case i%25 == 4:
+			a.Command, a.Target = simulate.Unfollow, name(i+1+i/7%(loadUsers-1))
+		default:
+			a.Command, a.Text = simulate.Tweet, fmt.Sprintf("message %d of a drill", i)
+		}
+		actions = append(actions, a)
+	}
+	return actions
+}
+
+// startLoad begins to send. Every second worker opens a connection for each request.
+func startLoad(ctx context.Context, o options, suffix string) *load {
+	l := &load{opts: o, enough: make(chan struct{})}
+	opts := simulate.Options{
+		URLs: urls(o.nodes, o.apiPort), Actions: scenario(), Suffix: suffix,
+		Workers: loadWorkers, KeepAlive: 0.5, MixReads: 0.5,
+		Rate: o.rate * 3 / 4, Timeout: o.patience, Retries: o.retries,
+		Progress: io.Discard, Enough: l.enough,
+		Observe: func(out simulate.Outcome) {
+			s := sample{surface: "api", began: out.Began, ended: out.Ended}
+			if out.Kind != simulate.OK {
+				s.failure = fmt.Sprint(out.Kind, " ", out.Status)
+			}
+			l.add(s)
+		},
+	}
+	l.done.Go(func() { l.report, l.err = simulate.Run(ctx, opts) })
+	if o.pages {
+		l.startPages(ctx, suffix)
+	}
+	return l
+}
+
+func urls(nodes []string, port int) []string {
+	var all []string
+	for _, n := range nodes {
+		all = append(all, fmt.Sprintf("http://%s:%d", address(n), port))
+	}
+	return all
+}
+
+func (l *load) add(s sample) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.samples = append(l.samples, s)
+}
+
+// all gives what was seen so far.
+func (l *load) all() []sample {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]sample(nil), l.samples...)
+}
+
+// stop ends the load and gives what reading back found.
+func (l *load) stop() (simulate.Report, error) {
+	close(l.enough)
+	l.done.Wait()
+	if v := l.report.Verification; !v.Done {
+		return l.report, fmt.Errorf("not verified: %s: %w", v.Problem, l.err)
+	}
+	return l.report, nil
+}

@@ -1,0 +1,207 @@
+// Command drill makes faults on the lab's Swarm while clients use it, waits until
+// it has healed, and says what the clients saw. It is no test of the program
+// itself, and knows no other Swarm than the lab's: its faults are made by the verbs
+// of ./scripts/run.sh lab. Run it by ./scripts/run.sh drill.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The ports that a node publishes: the mesh's, and those of the edge tier.
+const (
+	meshAPIPort, meshWebPort = 5001, 5000
+	edgeAPIPort, edgeWebPort = 6001, 6000
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ok, err := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "drill:", err)
+		os.Exit(1) //nolint:gocritic // the deferred stop only frees a signal
+	}
+	if !ok {
+		os.Exit(1)
+	}
+}
+
+// flags are the command line. What scripts/lib/drill.sh sets is not for people.
+type flags struct {
+	json, fresh, edge, list, table bool
+	rate                           float64
+	patience                       time.Duration
+	retries                        int
+	sent                           int
+	script, state, history, commit string
+	images                         images
+}
+
+func parseFlags(args []string) (flags, []string, error) {
+	var f flags
+	set := flag.NewFlagSet("drill", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.BoolVar(&f.json, "json", false, "")
+	set.BoolVar(&f.fresh, "fresh", false, "")
+	set.BoolVar(&f.edge, "edge", false, "")
+	set.BoolVar(&f.list, "list", false, "")
+	set.BoolVar(&f.table, "table", false, "")
+	set.Float64Var(&f.rate, "rate", 40, "")
+	set.DurationVar(&f.patience, "patience", 2*time.Second, "")
+	set.IntVar(&f.retries, "retry", 0, "")
+	set.IntVar(&f.sent, "sent", 1000, "")
+	set.StringVar(&f.script, "script", "", "")
+	set.StringVar(&f.state, "state", "", "")
+	set.StringVar(&f.history, "history", "", "")
+	set.StringVar(&f.commit, "commit", "", "")
+	set.StringVar(&f.images.current, "image", "", "")
+	set.StringVar(&f.images.next, "image-next", "", "")
+	set.StringVar(&f.images.faults, "image-faults", "", "")
+	set.StringVar(&f.images.foreign, "image-foreign", "", "")
+	var names []string
+	for len(args) > 0 { // names and flags in any order
+		if err := set.Parse(args); err != nil {
+			return f, nil, err
+		}
+		if args = set.Args(); len(args) > 0 {
+			names, args = append(names, args[0]), args[1:]
+		}
+	}
+	return f, names, nil
+}
+
+// command makes the drills that are asked for; false if an aim was missed.
+func command(ctx context.Context, args []string, out, progress io.Writer) (ok bool, err error) {
+	f, names, err := parseFlags(args)
+	if err != nil {
+		return false, err
+	}
+	if f.list {
+		for _, d := range catalog {
+			fmt.Fprintf(out, "  %-16s %s\n", d.name, d.what)
+		}
+		return true, nil
+	}
+	drills, resume, err := choose(names)
+	if err != nil {
+		return false, err
+	}
+	b, err := newBench(f, progress)
+	if err != nil {
+		return false, err
+	}
+	past, err := history(f.history).read()
+	if err != nil {
+		return false, err
+	}
+	var results []result
+	if f.table {
+		results = newest(past, "", variants(past))
+	} else if results, err = b.all(ctx, drills, f, past, resume, out); err != nil {
+		return false, err
+	}
+	if !f.json {
+		writeTable(out, results)
+	}
+	return !slices.ContainsFunc(results, func(r result) bool { return !r.OK }), nil
+}
+
+// variants lists all cases of the history, in the catalog's order.
+func variants(past []result) (names []string) {
+	for _, d := range catalog {
+		for _, r := range past {
+			if r.Case == d.name && !slices.Contains(names, r.name()) {
+				names = append(names, r.name())
+			}
+		}
+	}
+	return names
+}
+
+// choose gives the drills of the names. Only `all` leaves out what was done before.
+func choose(names []string) (drills []drill, resume bool, err error) {
+	if len(names) == 1 && names[0] == "all" {
+		return catalog, true, nil
+	}
+	if len(names) == 1 && names[0] == "smoke" {
+		names = smoke
+	}
+	for _, name := range names {
+		at := slices.IndexFunc(catalog, func(d drill) bool { return d.name == name })
+		if at < 0 {
+			return nil, false, fmt.Errorf("there is no drill %q; --list lists them", name)
+		}
+		drills = append(drills, catalog[at])
+	}
+	return drills, false, nil
+}
+
+func newBench(f flags, progress io.Writer) (*bench, error) {
+	cluster, err := openCluster()
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{
+		lab: lab{script: f.script, state: f.state, log: io.Discard}, cluster: cluster, images: f.images,
+		load: options{nodes: nodeNames, apiPort: meshAPIPort, webPort: meshWebPort, rate: f.rate, patience: f.patience, retries: f.retries},
+		sent: f.sent, commit: f.commit, out: progress,
+	}
+	if f.edge {
+		b.load.apiPort, b.load.webPort = edgeAPIPort, edgeWebPort
+	}
+	return b, nil
+}
+
+// all makes the drills one after another, and writes down each as it ends.
+func (b *bench) all(ctx context.Context, drills []drill, f flags, past []result, resume bool, out io.Writer) (results []result, err error) {
+	for i, d := range drills {
+		if before := done(past, d, f); resume && !f.fresh && before != nil {
+			fmt.Fprintf(b.out, "==> %s: done at this commit already (--fresh makes it again)\n", d.name)
+			results = append(results, *before)
+			continue
+		}
+		fmt.Fprintf(b.out, "[%d/%d] ", i+1, len(drills))
+		r := b.perform(ctx, d)
+		if ctx.Err() != nil {
+			return results, errors.New("interrupted; 'drill all' goes on where it was")
+		}
+		results = append(results, r)
+		if err := history(f.history).add(r); err != nil {
+			return results, err
+		}
+		if f.json {
+			if err := json.NewEncoder(out).Encode(r); err != nil {
+				return results, err
+			}
+			continue
+		}
+		fmt.Fprintf(b.out, "    %s\n", strings.Join(r.row(), " | "))
+	}
+	return results, nil
+}
+
+// done finds what the drill gave at this commit, the same way.
+func done(past []result, d drill, f flags) *result {
+	via := "mesh"
+	if f.edge {
+		via = "edge"
+	}
+	for _, r := range slices.Backward(past) {
+		if r.Case == d.name && r.Commit == f.commit && r.Via == via && r.Retries == f.retries && r.Rate == f.rate && r.Error == "" {
+			return &r
+		}
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+// follower chooses a node that does not lead: the death of a leader is a drill of
+// its own.
+func follower(ctx context.Context, r *run) error { return r.choose(ctx, false) }
+
+// leading chooses the one that leads.
+func leading(ctx context.Context, r *run) error { return r.choose(ctx, true) }
+
+// choose makes a node the victim. Clients of its ports are not counted: no design
+// of the other nodes could help them.
+func (r *run) choose(ctx context.Context, leads bool) error {
+	s, err := r.cluster.await(ctx, steadyLimit, "a leader", func(s snapshot) bool { return s.leader() != "" })
+	for _, n := range nodeNames {
+		if (n == s.leader()) == leads {
+			r.victim = n
+		}
+	}
+	r.spare = slices.DeleteFunc(slices.Clone(nodeNames), func(n string) bool { return n == r.victim })
+	return err
+}
+
+// changeNode changes what a node shall be. The leader may be another by now, and
+// the version too: then once more.
+func (r *run) changeNode(ctx context.Context, name string, change func(*swarm.NodeSpec)) error {
+	var last error
+	err := until(ctx, steadyLimit, "a change of "+name, func() bool {
+		s, err := r.cluster.look(ctx)
+		if err != nil {
+			last = err
+			return false
+		}
+		node := s.nodes[name]
+		change(&node.Spec)
+		last = r.cluster.ask(ctx, func(engine *client.Client) error {
+			_, err := engine.NodeUpdate(ctx, node.ID, client.NodeUpdateOptions{Version: node.Version, Spec: node.Spec})
+			return err
+		})
+		return last == nil
+	})
+	if err != nil {
+		return errors.Join(err, last)
+	}
+	return nil
+}
+
+// ask gives the request to the managers in turn, until one takes it.
+func (c *cluster) ask(ctx context.Context, request func(*client.Client) error) error {
+	var failed []error
+	for _, n := range c.alive {
+		err := request(c.engines[n])
+		if err == nil {
+			return nil
+		}
+		failed = append(failed, fmt.Errorf("%s: %w", n, err))
+	}
+	return errors.Join(failed...)
+}
+
+// killNode pulls the victim's plug.
+func killNode(ctx context.Context, r *run) error { return r.lose(ctx, "kill") }
+
+// cutNode takes its network away; the machine goes on.
+func cutNode(ctx context.Context, r *run) error { return r.lose(ctx, "cut") }
+
+func (r *run) lose(ctx context.Context, how string) error {
+	r.cluster.alive = r.spare
+	if err := r.strike(how+" "+r.victim, func() error { return r.lab.do(ctx, how, r.victim) }); err != nil {
+		return err
+	}
+	down := func(s snapshot) bool { return s.nodes[r.victim].Status.State == swarm.NodeStateDown }
+	if err := r.detected(ctx, r.victim+" is down", down); err != nil {
+		return err
+	}
+	return r.recovered(ctx, "all replicas on the other nodes", func(s snapshot) bool {
+		return down(s) && each(func(name string) bool {
+			return !slices.ContainsFunc(s.tasks[name], func(t swarm.Task) bool { return s.nodeOf(t) == r.victim })
+		})
+	})
+}
+
+// returned brings the victim back and spreads the replicas again.
+func returned(how string) func(context.Context, *run) error {
+	return func(ctx context.Context, r *run) error {
+		err := r.lab.do(ctx, how, r.victim)
+		r.cluster.alive = nodeNames
+		if err != nil {
+			return err
+		}
+		_, err = r.cluster.await(ctx, steadyLimit, r.victim+" is back", func(s snapshot) bool { return s.ready(r.victim) && s.strong() })
+		return err
+	}
+}
+
+// registryDown ends the registry, then a node: what the others run in its place
+// must come out of their own stores.
+func registryDown(ctx context.Context, r *run) error {
+	if err := r.lab.do(ctx, "registry", "stop"); err != nil {
+		return err
+	}
+	return killNode(ctx, r)
+}
+
+func registryReturned(ctx context.Context, r *run) error {
+	return errors.Join(r.lab.do(ctx, "registry", "start"), returned("start")(ctx, r))
+}
+
+// drainNode takes a node out of service, as before its maintenance.
+func drainNode(ctx context.Context, r *run) error {
+	r.spare = nil
+	err := r.strike("draining "+r.victim, func() error {
+		return r.changeNode(ctx, r.victim, func(spec *swarm.NodeSpec) { spec.Availability = swarm.NodeAvailabilityDrain })
+	})
+	if err != nil {
+		return err
+	}
+	return r.recovered(ctx, "all replicas on the other nodes", func(s snapshot) bool { return s.empty(r.victim) })
+}
+
+// empty tells whether nothing of ours shall run on a node.
+func (s snapshot) empty(node string) bool {
+	return each(func(name string) bool {
+		return !slices.ContainsFunc(s.tasks[name], func(t swarm.Task) bool { return s.nodeOf(t) == node })
+	})
+}
+
+func undrained(ctx context.Context, r *run) error {
+	return r.changeNode(ctx, r.victim, func(spec *swarm.NodeSpec) { spec.Availability = swarm.NodeAvailabilityActive })
+}
+
+// drained is where return-node begins.
+func drained(ctx context.Context, r *run) error {
+	if err := follower(ctx, r); err != nil {
+		return err
+	}
+	if err := r.changeNode(ctx, r.victim, func(spec *swarm.NodeSpec) { spec.Availability = swarm.NodeAvailabilityDrain }); err != nil {
+		return err
+	}
+	_, err := r.cluster.await(ctx, steadyLimit, r.victim+" is empty", func(s snapshot) bool { return s.strong() && s.empty(r.victim) })
+	return err
+}
+
+// returnNode brings a node back into service. The Swarm moves nothing by itself:
+// the replicas are spread anew by an update that changes nothing else.
+func returnNode(ctx context.Context, r *run) error {
+	if err := r.strike(r.victim+" returns", func() error { return undrained(ctx, r) }); err != nil {
+		return err
+	}
+	return r.rebalance(ctx)
+}
+
+// rebalance replaces the replicas one by one, each where there are fewest.
+func (r *run) rebalance(ctx context.Context) error {
+	for _, name := range services {
+		if err := r.changeService(ctx, name, func(spec *swarm.ServiceSpec) { spec.TaskTemplate.ForceUpdate++ }); err != nil {
+			return err
+		}
+	}
+	if r.fault.IsZero() {
+		_, err := r.cluster.await(ctx, recoveryLimit, "replicas on every node", func(s snapshot) bool { return s.strong() && s.spread() })
+		return err
+	}
+	return r.recovered(ctx, "replicas on every node", snapshot.spread)
+}
+
+// changeService changes what a service shall be, by way of any manager.
+func (r *run) changeService(ctx context.Context, name string, change func(*swarm.ServiceSpec)) error {
+	s, err := r.cluster.look(ctx)
+	if err != nil {
+		return err
+	}
+	svc := s.services[name]
+	change(&svc.Spec)
+	return r.cluster.ask(ctx, func(engine *client.Client) error {
+		_, err := engine.ServiceUpdate(ctx, svc.ID, client.ServiceUpdateOptions{Version: svc.Version, Spec: svc.Spec})
+		return err
+	})
+}
+
+// scale doubles the API's replicas and halves them again.
+func scale(ctx context.Context, r *run) error {
+	for _, replicas := range []uint64{6, 3} {
+		what := fmt.Sprintf("%d replicas of the API", replicas)
+		err := r.strikeOnce(what, func() error {
+			return r.changeService(ctx, "api", func(spec *swarm.ServiceSpec) { spec.Mode.Replicated.Replicas = &replicas })
+		})
+		if err != nil {
+			return err
+		}
+		if err := r.recovered(ctx, what, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scaledBack(ctx context.Context, r *run) error {
+	three := uint64(3)
+	return r.changeService(ctx, "api", func(spec *swarm.ServiceSpec) { spec.Mode.Replicated.Replicas = &three })
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/moby/moby/client"
+)
+
+// firstAlone lets the load use the node that will be left.
+func firstAlone(_ context.Context, r *run) error {
+	r.spare = nodeNames[:1]
+	return nil
+}
+
+// loseQuorum ends two of three managers. The third one's replicas must serve on,
+// although nothing can be scheduled any more; then it is made a Swarm of one, by
+// the recovery that docs/swarm.md describes, and two empty machines join it.
+func loseQuorum(ctx context.Context, r *run) error {
+	r.cluster.alive = r.spare
+	err := r.strike("kill n2 and n3", func() error {
+		return errors.Join(r.lab.do(ctx, "kill", "n2"), r.lab.do(ctx, "kill", "n3"))
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.noQuorum(ctx); err != nil {
+		return err
+	}
+	// Without a quorum what runs has to go on: nothing failed for a while.
+	const alone = 30 * time.Second
+	if err := until(ctx, recoveryLimit, "half a minute without a failure and without a quorum", func() bool {
+		return time.Since(r.lastFailure()) > alone
+	}); err != nil {
+		return err
+	}
+	r.mended = time.Now()
+	r.say("no quorum, and no failure for %v; making a Swarm of the one that is left", alone)
+	if err := r.lab.do(ctx, "recover", "n1"); err != nil {
+		return err
+	}
+	r.cluster.alive = nodeNames
+	return r.recovered(ctx, "a quorum of three, all replicas", func(s snapshot) bool {
+		return !slices.ContainsFunc(nodeNames, func(n string) bool { return !s.ready(n) })
+	})
+}
+
+func (r *run) noQuorum(ctx context.Context) error {
+	err := until(ctx, recoveryLimit, "the loss of the quorum", func() bool {
+		_, err := r.cluster.engines["n1"].NodeList(ctx, client.NodeListOptions{})
+		return err != nil
+	})
+	d := since(r.fault, time.Now())
+	r.detect = &d
+	return err
+}
+
+// lastFailure gives when the last failure ended, or the fault.
+func (r *run) lastFailure() time.Time {
+	last := r.fault
+	for _, s := range r.load.all() {
+		if s.failure != "" && s.ended.After(last) {
+			last = s.ended
+		}
+	}
+	return last
+}
+
+func quorumReturned(ctx context.Context, r *run) error {
+	r.cluster.alive = nodeNames
+	_, err := r.cluster.await(ctx, steadyLimit, "three managers", func(s snapshot) bool {
+		return !slices.ContainsFunc(nodeNames, func(n string) bool { return !s.ready(n) })
+	})
+	if err != nil {
+		return fmt.Errorf("%w; './scripts/run.sh lab down' and 'up' make a new one", err)
+	}
+	return nil
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+)
+
+// Limits of waiting. The lab is emulated: they are wide, and what they bound is
+// measured.
+const (
+	steadyLimit   = 10 * time.Minute
+	warmUpLimit   = 2 * time.Minute
+	recoveryLimit = 10 * time.Minute
+	// tail is how long the load goes on after the recovery: what fails only then
+	// belongs to the fault as well.
+	tail = 10 * time.Second
+)
+
+// run is one drill under way.
+type run struct {
+	*bench
+	drill    drill
+	victim   string   // the node that will be hurt, if one is
+	spare    []string // the nodes whose ports the load uses; nil: all
+	load     *load
+	before   snapshot // the steady state
+	fault    time.Time
+	mended   time.Time // when the cause was taken away, where that is part of the drill
+	detect   *seconds
+	strength *seconds
+	start    seconds
+}
+
+// bench is what all drills share: the lab, and how they are to be made.
+type bench struct {
+	lab     lab
+	cluster *cluster
+	images  images
+	load    options
+	sent    int // how many requests a drill sends at least, if its aim asks for fewer
+	commit  string
+	out     io.Writer // progress
+}
+
+// drill is one fault and how it is made. Its function calls r.strike when the
+// fault begins and returns when all is as before.
+type drill struct {
+	name  string
+	what  string
+	quiet bool // no page views from the start: the drill itself begins with them
+	make  func(context.Context, *run) error
+	// prepare, if set, comes before the load; restore after it, also when the drill failed.
+	prepare, restore func(context.Context, *run) error
+}
+
+func (r *run) say(format string, args ...any) {
+	at := ""
+	if !r.fault.IsZero() {
+		at = fmt.Sprintf("%5.1f s  ", time.Since(r.fault).Seconds())
+	}
+	fmt.Fprintf(r.out, "    %s%s\n", at, fmt.Sprintf(format, args...))
+}
+
+// perform runs a drill from a steady state to a steady state.
+func (b *bench) perform(ctx context.Context, d drill) result {
+	began := time.Now()
+	r := &run{bench: b, drill: d}
+	fmt.Fprintf(b.out, "==> %s: %s\n", d.name, d.what)
+	res, err := r.measured(ctx)
+	if d.restore != nil {
+		err = errors.Join(err, d.restore(context.WithoutCancel(ctx), r))
+	}
+	if err != nil {
+		res.Error = err.Error()
+	}
+	res.Case, res.Commit, res.At, res.Took = d.name, b.commit, now(), since(began, time.Now())
+	res.Detect, res.Strength, res.Start = r.detect, r.strength, r.start
+	res.Via, res.Retries, res.Rate = "mesh", b.load.retries, b.load.rate
+	if b.load.apiPort != meshAPIPort {
+		res.Via = "edge"
+	}
+	a := aims[d.name]
+	res.Aim, res.Missed = a.String(), a.missed(res)
+	res.OK = len(res.Missed) == 0
+	return res
+}
+
+// measured makes the fault under load and gives what clients saw of it.
+func (r *run) measured(ctx context.Context) (res result, err error) {
+	if err := r.steady(ctx); err != nil {
+		return res, fmt.Errorf("before the drill: %w", err)
+	}
+	if r.drill.prepare != nil {
+		if err := r.drill.prepare(ctx, r); err != nil {
+			return res, fmt.Errorf("prepare: %w", err)
+		}
+	}
+	if r.before, err = r.cluster.look(ctx); err != nil {
+		return res, err
+	}
+	if err := r.warmUp(ctx); err != nil {
+		return res, err
+	}
+	err = r.drill.make(ctx, r)
+	if err == nil {
+		err = r.tail(ctx)
+	}
+	report, stopErr := r.load.stop()
+	res.figures = measure(r.load.all(), r.fault)
+	res.Lost = report.Verification.Lost.Total()
+	res.Replaced = r.replaced(ctx)
+	r.say("%d of %d failed, %d acknowledged writes lost", res.Failed, res.Sent, res.Lost)
+	return res, errors.Join(err, stopErr)
+}
+
+// steady waits until the lab is as a drill expects it, and repairs what an earlier
+// one has left.
+func (r *run) steady(ctx context.Context) error {
+	s, err := r.cluster.await(ctx, steadyLimit, "three ready nodes and all replicas", func(s snapshot) bool {
+		return s.strong() && !slices.ContainsFunc(nodeNames, func(n string) bool { return !s.ready(n) })
+	})
+	if err != nil || s.spread() {
+		return err
+	}
+	r.say("some node has two replicas of a service and another none: spreading them anew")
+	return r.rebalance(ctx)
+}
+
+// warmUp starts the load and waits until it succeeds: all users are there, and
+// for a while nothing has failed.
+func (r *run) warmUp(ctx context.Context) error {
+	opts := r.bench.load
+	if r.spare != nil {
+		opts.nodes = r.spare
+	}
+	opts.pages = !r.drill.quiet
+	r.load = startLoad(ctx, opts, fmt.Sprintf(" %x", time.Now().Unix()))
+	return until(ctx, warmUpLimit, "a load without failures", func() bool {
+		all := r.load.all()
+		good := 0
+		for _, s := range slices.Backward(all) {
+			if s.failure != "" {
+				break
+			}
+			good++
+		}
+		if len(all) > good {
+			return false
+		}
+		return good > int(opts.rate*5)
+	})
+}
+
+// tail keeps the load on until enough was sent, and none of it failed for a while.
+func (r *run) tail(ctx context.Context) error {
+	enough := max(r.sent, aims[r.drill.name].sent)
+	from := time.Now()
+	return until(ctx, recoveryLimit, "the end of the load", func() bool {
+		return time.Since(from) > tail && len(r.load.all()) >= enough
+	})
+}
+
+// strike notes that the fault begins now, and makes it.
+func (r *run) strike(what string, fault func() error) error {
+	r.fault = time.Now()
+	r.say("%s", what)
+	return fault()
+}
+
+// detected waits until the Swarm acts on the fault.
+func (r *run) detected(ctx context.Context, what string, holds func(snapshot) bool) error {
+	_, err := r.cluster.await(ctx, recoveryLimit, what, holds)
+	if err == nil {
+		d := since(r.fault, time.Now())
+		r.detect = &d
+		r.say("detected: %s", what)
+	}
+	return err
+}
+
+// recovered waits for full strength, and for more if asked.
+func (r *run) recovered(ctx context.Context, what string, also func(snapshot) bool) error {
+	s, err := r.cluster.await(ctx, recoveryLimit, what, func(s snapshot) bool {
+		return s.strong() && (also == nil || also(s))
+	})
+	if err != nil {
+		return err
+	}
+	from := r.fault
+	if !r.mended.IsZero() {
+		from = r.mended
+	}
+	d := since(from, time.Now())
+	r.strength, r.start = &d, r.slowestStart(s)
+	r.say("at full strength: %s", what)
+	return nil
+}
+
+// slowestStart gives how long the slowest replica that is new since the fault took
+// from being made to being healthy: pulling, starting, the first good check.
+func (r *run) slowestStart(s snapshot) (slowest seconds) {
+	for name := range s.services {
+		for _, t := range s.running(name) {
+			if t.CreatedAt.After(r.fault) {
+				slowest = max(slowest, since(t.CreatedAt, t.Status.Timestamp))
+			}
+		}
+	}
+	return slowest
+}
+
+// replaced counts the replicas that were there before and are gone.
+func (r *run) replaced(ctx context.Context) (n int) {
+	s, err := r.cluster.look(ctx)
+	if err != nil {
+		return 0
+	}
+	for name, tasks := range r.before.tasks {
+		for _, old := range tasks {
+			if !slices.ContainsFunc(s.tasks[name], func(t swarm.Task) bool { return t.ID == old.ID }) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// until asks until the condition holds.
+func until(ctx context.Context, limit time.Duration, what string, holds func() bool) error {
+	ticker := time.NewTicker(pollEvery / 4)
+	defer ticker.Stop()
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s: not within %v", what, limit))
+	defer cancel()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
