@@ -20,9 +20,12 @@ ARG REVISION=unknown
 ARG CREATED=unknown
 # For another processor than the builder's: BuildKit sets it, others leave it empty.
 ARG TARGETARCH
+# Empty: a release has no tags. --build-arg TAGS=faults makes an image for drills,
+# which can be told to fail (service/faults).
+ARG TAGS=
 # Static, since the final image has no C library; -buildvcs=false, since .git
 # does not belong to the build context.
-RUN CGO_ENABLED=0 GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false \
+RUN CGO_ENABLED=0 GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false -tags "${TAGS}" \
     -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${REVISION} -X main.built=${CREATED}" \
     -o /minitwit ./service
 

@@ -13,6 +13,7 @@ func migrateCommand(ctx context.Context, args []string, std stdio) error {
 	flags := newFlags(std, "migrate up|status", `
 Applies the migrations that this binary holds and the database lacks ("up"), or
 lists both ("status"). Several may run at once: one applies, the others wait.
+"up" refuses a database that allows fewer connections than DATABASE_CONNECTIONS.
 Needs DATABASE_URL with a direct connection, not a transaction pooler.`)
 	if err := parse(flags, args); err != nil {
 		return err
@@ -27,6 +28,9 @@ Needs DATABASE_URL with a direct connection, not a transaction pooler.`)
 		return err
 	}
 	if verb == "up" {
+		if err := checkConnections(ctx, cfg); err != nil {
+			return err
+		}
 		return migrateUp(ctx, cfg, std.Out)
 	}
 	return migrateStatus(ctx, cfg, std.Out)

@@ -15,6 +15,7 @@ import (
 
 	"minitwit/service/account"
 	"minitwit/service/config"
+	"minitwit/service/faults"
 	"minitwit/service/password"
 	"minitwit/service/postgres"
 	"minitwit/service/server"
@@ -44,6 +45,9 @@ func serveCommand(ctx context.Context, args []string, std stdio) error {
 	log := newLogger(cfg, std)
 	log.Info().Str("version", version).Str("commit", commit).Str("only", *only).
 		Interface("settings", cfg.Masked()).Msg("starting")
+	if err := faults.Start(log); err != nil {
+		return err
+	}
 	if *migrate {
 		if err := migrateUp(ctx, cfg, std.Err); err != nil {
 			return err
@@ -197,7 +201,8 @@ func (p *program) newAccounts(store *postgres.Store, scheme *password.Scheme, o 
 	return accounts
 }
 
-// run serves until ctx ends, and strengthens passwords meanwhile.
+// run serves until ctx ends; meanwhile passwords are strengthened and the plan of
+// connections is compared with the database's.
 func (p *program) run(ctx context.Context) error {
 	// ctx ends with the signal; passwords are strengthened until the drain is over.
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -205,6 +210,7 @@ func (p *program) run(ctx context.Context) error {
 	for _, accounts := range p.accounts {
 		workers.Go(func() { accounts.Strengthen(background) })
 	}
+	workers.Go(func() { p.compareConnections(background) })
 	// Both surfaces use one database, so the first store can speak for all.
 	err := server.New(server.Options{
 		Surfaces: p.surfaces, Ops: p.ops, Ready: p.stores[0].CheckSchema,

@@ -81,6 +81,8 @@ var rules = []rule{
 	{"carries its version", labels, "org.opencontainers.image.version", "version"},
 	{"carries its revision", labels, "org.opencontainers.image.revision=\"${REVISION}\"", "org.opencontainers.image.revision=\"main\""},
 	{"carries its date", labels, "org.opencontainers.image.created", "date"},
+	{"builds a release unless told otherwise", noTags, "ARG TAGS=\n", "ARG TAGS=faults\n"},
+	{"builds with the tags that it is given", noTags, `-tags "${TAGS}"`, "-tags faults"},
 	{"stays within Docker 20.10", plainSyntax, "# One image", "# syntax=docker/dockerfile:1\n# One image"},
 	{"has no mounts", plainSyntax, "RUN go mod download", "RUN --mount=type=cache,target=/root/.cache go mod download"},
 	{"has no heredoc", plainSyntax, "RUN go mod download", "RUN <<END\ngo mod download\nEND"},
@@ -293,4 +295,22 @@ func labels(img image) string {
 		}
 	}
 	return ""
+}
+
+// noTags: with a tag the binary can be made to fail on purpose, so an image has
+// none that nobody asked for.
+func noTags(img image) string {
+	for _, run := range commands[*instructions.RunCommand](img.stages...) {
+		if line := run.String(); strings.Contains(line, "go build") && !strings.Contains(line, `-tags "${TAGS}"`) {
+			return line + `: want -tags "${TAGS}"`
+		}
+	}
+	for _, command := range commands[*instructions.ArgCommand](img.stages...) {
+		for _, arg := range command.Args {
+			if arg.Key == "TAGS" && arg.ValueString() == "" {
+				return ""
+			}
+		}
+	}
+	return "want ARG TAGS= with nothing behind it"
 }

@@ -56,6 +56,7 @@ func lint(config *types.Config, dicts []map[string]any) (found []string) {
 			}
 		}
 	}
+	found = append(found, tooFewConnections(config.Services)...)
 	for name, s := range config.Secrets {
 		found = append(found, hashed("secret", name, s.Name, s.External.External)...)
 	}
@@ -100,11 +101,21 @@ var serviceRules = []stackRule{
 	{"healthcheck: missing; the mesh would send requests before the task can answer", func(s types.ServiceConfig) bool {
 		return s.HealthCheck == nil || s.HealthCheck.Disable || len(s.HealthCheck.Test) == 0
 	}},
+	{"healthcheck: asks the database; when that is away, Swarm would kill every task", func(s types.ServiceConfig) bool {
+		return s.HealthCheck != nil && asksTheDatabase.MatchString(strings.Join(s.HealthCheck.Test, " "))
+	}},
+	{"healthcheck: not the program's own; the image has neither a shell nor curl", func(s types.ServiceConfig) bool {
+		own := []string{"CMD", "/minitwit", "healthcheck"}
+		return ours(s) && s.HealthCheck != nil && !s.HealthCheck.Disable && !slices.Equal(s.HealthCheck.Test, own)
+	}},
 	{"healthcheck.start_interval: missing; the first look would come after a whole interval", func(s types.ServiceConfig) bool {
 		return s.HealthCheck != nil && duration(s.HealthCheck.StartInterval) == 0
 	}},
 	{"deploy.mode: neither replicated nor global", func(s types.ServiceConfig) bool {
 		return s.Deploy.Mode != "replicated" && s.Deploy.Mode != "global"
+	}},
+	{"deploy.replicas: fewer than two; the death of one is an outage", func(s types.ServiceConfig) bool {
+		return s.Deploy.Mode != "global" && (s.Deploy.Replicas == nil || *s.Deploy.Replicas < 2)
 	}},
 	{"deploy.restart_policy: not any; a task that ends by itself stays away", func(s types.ServiceConfig) bool {
 		return s.Deploy.RestartPolicy == nil || s.Deploy.RestartPolicy.Condition != "any"
@@ -112,25 +123,32 @@ var serviceRules = []stackRule{
 	{"deploy.restart_policy.max_attempts: after so many the slot stays empty for ever", func(s types.ServiceConfig) bool {
 		return s.Deploy.RestartPolicy != nil && s.Deploy.RestartPolicy.MaxAttempts != nil
 	}},
-	{"deploy.update_config: does not roll back on the first failure, one task at a time, new one first", func(s types.ServiceConfig) bool {
+	{"deploy.update_config: does not roll back on the first failure, one task at a time, in the order that loses no request", func(s types.ServiceConfig) bool {
 		u := s.Deploy.UpdateConfig
-		return incomplete(u) || u.FailureAction != "rollback"
+		return incomplete(s, u) || u.FailureAction != "rollback"
 	}},
-	{"deploy.rollback_config: missing or incomplete; a rollback would stop the old task first", func(s types.ServiceConfig) bool {
+	{"deploy.rollback_config: missing or incomplete; a rollback would lose requests", func(s types.ServiceConfig) bool {
 		u := s.Deploy.RollbackConfig
-		return incomplete(u) || !slices.Contains([]string{"pause", "continue"}, u.FailureAction)
+		return incomplete(s, u) || !slices.Contains([]string{"pause", "continue"}, u.FailureAction)
 	}},
 	{"deploy.update_config.monitor: ends before an unhealthy task is found out, or within delay", func(s types.ServiceConfig) bool {
 		return tooShort(s, s.Deploy.UpdateConfig) || tooShort(s, s.Deploy.RollbackConfig)
 	}},
 	{"stop_grace_period: shorter than the drain and the slowest request", func(s types.ServiceConfig) bool {
-		return duration(s.StopGracePeriod) < drain+slowest
+		return duration(s.StopGracePeriod) < leastGrace(s)
 	}},
 	{"deploy.resources: without a limit and a reservation of memory one task can starve a node", func(s types.ServiceConfig) bool {
 		r := s.Deploy.Resources
 		return r.Limits == nil || r.Limits.MemoryBytes == 0 || r.Reservations == nil || r.Reservations.MemoryBytes == 0
 	}},
+	{"deploy.resources.limits.cpus: missing; one task can slow down all others of its node", func(s types.ServiceConfig) bool {
+		l := s.Deploy.Resources.Limits
+		return l == nil || l.NanoCPUs == ""
+	}},
 	{"environment.GOMEMLIMIT: missing or not below the memory limit", func(s types.ServiceConfig) bool {
+		if !ours(s) {
+			return false
+		}
 		limit := s.Environment["GOMEMLIMIT"]
 		var mib int64
 		if limit != nil {
@@ -142,8 +160,11 @@ var serviceRules = []stackRule{
 	{"deploy.placement.max_replicas_per_node: start-first needs room for one task more", func(s types.ServiceConfig) bool {
 		return s.Deploy.Placement.MaxReplicas > 0
 	}},
+	{"ports: neither in ingress nor in host mode", func(s types.ServiceConfig) bool {
+		return slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Mode != "ingress" && p.Mode != "host" })
+	}},
 	{"ports: a port in host mode can never be started first", func(s types.ServiceConfig) bool {
-		return slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Mode != "ingress" })
+		return hostPorts(s) && (s.Deploy.Mode != "global" || startsFirst(s.Deploy.UpdateConfig) || startsFirst(s.Deploy.RollbackConfig))
 	}},
 	{"ports: the ops port is published", func(s types.ServiceConfig) bool {
 		return slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Target == 9100 })
@@ -173,16 +194,41 @@ var secretSettings = []string{
 	"PASSWORD_KEY", "PASSWORD_KEY_PREVIOUS", "SIMULATOR_CREDENTIALS",
 }
 
-func incomplete(u *types.UpdateConfig) bool {
-	return u == nil || u.Parallelism == nil || *u.Parallelism != 1 || u.Order != "start-first" ||
+var asksTheDatabase = regexp.MustCompile(`readyz|psql|pg_isready|DATABASE_URL`)
+
+func incomplete(s types.ServiceConfig, u *types.UpdateConfig) bool {
+	return u == nil || u.Parallelism == nil || *u.Parallelism != 1 || u.Order != order(s) ||
 		u.Monitor == 0 || u.MaxFailureRatio != 0
+}
+
+// order: the new task first, except where each node has one, which holds a port
+// of it.
+func order(s types.ServiceConfig) string {
+	if s.Deploy.Mode == "global" && hostPorts(s) {
+		return "stop-first"
+	}
+	return "start-first"
+}
+
+func startsFirst(u *types.UpdateConfig) bool { return u != nil && u.Order == "start-first" }
+
+func hostPorts(s types.ServiceConfig) bool {
+	return slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Mode == "host" })
+}
+
+// leastGrace: what is not our program drains as it likes, but has to have the time.
+func leastGrace(s types.ServiceConfig) time.Duration {
+	if ours(s) {
+		return drain + slowest
+	}
+	return 10 * time.Second
 }
 
 // tooShort: a failure counts only within monitor, so that has to outlast what it
 // takes to find a task unhealthy.
 func tooShort(s types.ServiceConfig, u *types.UpdateConfig) bool {
-	if u == nil || s.HealthCheck == nil || s.HealthCheck.Retries == nil {
-		return true
+	if u == nil || s.HealthCheck == nil || s.HealthCheck.Retries == nil || s.HealthCheck.Interval == nil {
+		return true // by default it takes 3 × 30 s
 	}
 	foundOut := duration(s.HealthCheck.Interval) * time.Duration(*s.HealthCheck.Retries)
 	monitor := time.Duration(u.Monitor)

@@ -23,6 +23,7 @@ type Config struct {
 	DatabaseURL         string        `env:"DATABASE_URL" secret:"true" doc:"PostgreSQL connection URL; has to say sslmode=…"`
 	DatabasePassword    string        `env:"DATABASE_PASSWORD" secret:"true" doc:"replaces the password of DATABASE_URL"`
 	DatabasePool        int           `env:"DATABASE_POOL" envDefault:"8" doc:"connections of one surface of one process (and one more for latest)"`
+	DatabaseConnections int           `env:"DATABASE_CONNECTIONS" envDefault:"0" doc:"connections that all replicas together may open, an update included; 0: not checked"`
 	SessionKey          string        `env:"SESSION_KEY" secret:"true" doc:"encrypts and signs cookies of the UI, 32 characters or more"`
 	SessionKeyPrevious  string        `env:"SESSION_KEY_PREVIOUS" secret:"true" doc:"still accepted while SESSION_KEY is being rotated"`
 	PasswordKey         string        `env:"PASSWORD_KEY" secret:"true" doc:"keys the digests of passwords, 32 characters or more; without it nobody can sign in: back it up"`
@@ -121,6 +122,7 @@ func (c Config) CheckServe(web bool) error {
 		checkKey("PASSWORD_KEY", c.PasswordKey, true),
 		checkKey("PASSWORD_KEY_PREVIOUS", c.PasswordKeyPrevious, false),
 		checkRange("DATABASE_POOL", c.DatabasePool, 1, 1000),
+		checkRange("DATABASE_CONNECTIONS", c.DatabaseConnections, 0, 1_000_000),
 		checkRange("BCRYPT_COST", c.BcryptCost, 10, 14),
 		checkRange("MAX_IN_FLIGHT", c.MaxInFlight, 1, 1_000_000),
 	}

@@ -66,7 +66,8 @@ func TestErrorsNameTheVariableAndNotTheValue(t *testing.T) {
 func TestCheckServeListsAllThatIsWrong(t *testing.T) {
 	t.Parallel()
 	c, err := Load([]string{
-		"SESSION_KEY=hunter2", "PASSWORD_KEY_PREVIOUS=hunter2", "DATABASE_POOL=0", "BCRYPT_COST=9", "MAX_IN_FLIGHT=-1",
+		"SESSION_KEY=hunter2", "PASSWORD_KEY_PREVIOUS=hunter2", "DATABASE_POOL=0", "DATABASE_CONNECTIONS=-1",
+		"BCRYPT_COST=9", "MAX_IN_FLIGHT=-1",
 		"SIMULATOR_CREDENTIALS=hunter2", "LOG_FORMAT=xml", "DRAIN=-1s",
 	})
 	if err != nil {
@@ -75,7 +76,7 @@ func TestCheckServeListsAllThatIsWrong(t *testing.T) {
 	wrong := fmt.Sprint(c.CheckServe(true))
 	for _, name := range []string{
 		"DATABASE_URL", "SESSION_KEY is shorter", "PASSWORD_KEY is not set", "PASSWORD_KEY_PREVIOUS is shorter", "DATABASE_POOL",
-		"BCRYPT_COST", "MAX_IN_FLIGHT", "SIMULATOR_CREDENTIALS", "LOG_FORMAT", "DRAIN",
+		"DATABASE_CONNECTIONS", "BCRYPT_COST", "MAX_IN_FLIGHT", "SIMULATOR_CREDENTIALS", "LOG_FORMAT", "DRAIN",
 	} {
 		if !strings.Contains(wrong, name) {
 			t.Errorf("CheckServe does not mention %s:\n%s", name, wrong)

@@ -3,7 +3,9 @@ package dbtest
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -56,6 +58,25 @@ func URL(t testing.TB) string {
 		t.Fatalf("dbtest: create %s: %v", name, err)
 	}
 	return shared.cluster.URL(name)
+}
+
+// Limited gives a role that may read and write the database at address, from so
+// many connections at once, and its URL. Two roles of one database would have the
+// same name.
+func Limited(t testing.TB, address string, connections int) (role, roleURL string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	role = "role_of_" + strings.TrimPrefix(u.Path, "/")
+	_, err = shared.admin.DB().ExecContext(t.Context(), fmt.Sprintf(
+		"CREATE ROLE %s LOGIN CONNECTION LIMIT %d IN ROLE pg_read_all_data, pg_write_all_data", role, connections))
+	if err != nil {
+		t.Fatalf("dbtest: create %s: %v", role, err)
+	}
+	u.User = url.User(role)
+	return role, u.String()
 }
 
 // Open gives a test a Store on an empty, migrated database of its own.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -36,7 +35,7 @@ func TestAPanicInTheUICostsOneRequest(t *testing.T) {
 		t.Errorf("%d API requests failed: %v", len(bad), bad[0].err)
 	}
 	panics := a.logged("panic")
-	if len(panics) != views || !strings.Contains(fmt.Sprint(panics[0]["stack"]), "faults_on.go") || panics[0]["request_id"] == "" {
+	if len(panics) != views || !strings.Contains(fmt.Sprint(panics[0]["stack"]), "service/faults/on.go") || panics[0]["request_id"] == "" {
 		t.Errorf("%d panics are logged, the first %v; want %d with stack and request id", len(panics), panics[:min(1, len(panics))], views)
 	}
 	if metrics := s.must(t, "GET", a.ops+"/metrics", "").body; !strings.Contains(metrics,
@@ -119,16 +118,4 @@ func login(web, name, password string) error {
 		return fmt.Errorf("not logged in: %d at %s", resp.StatusCode, resp.Request.URL)
 	}
 	return nil
-}
-
-// A release must hold nothing that can make it fail on purpose.
-func TestTheReleaseHasNoFaultSwitch(t *testing.T) {
-	t.Parallel()
-	for binary, want := range map[string]bool{binaries.release: false, binaries.faults: true} {
-		content, err := os.ReadFile(binary)
-		must(t, err)
-		if got := bytes.Contains(content, []byte("MINITWIT_FAULT")); got != want {
-			t.Errorf("%s holds the fault switch: %v, want %v", binary, got, want)
-		}
-	}
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"minitwit/service/faults"
 )
 
 // Bounds of the health checks.
@@ -103,7 +105,7 @@ func (h *health) ready(ctx context.Context) error {
 // strangers should not see.
 func opsHandler(h *health, metrics prometheus.Gatherer, build Build) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /livez", probe(h.alive))
+	mux.Handle("GET /livez", probe(faults.Alive(h.alive)))
 	mux.Handle("GET /readyz", probe(h.ready))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {

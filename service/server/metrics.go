@@ -43,6 +43,21 @@ func RegisterPool(reg prometheus.Registerer, db *sql.DB, name string) {
 	reg.MustRegister(collectors.NewDBStatsCollector(db, name))
 }
 
+// RegisterConnections reports how many database connections are planned and, once
+// the func that it gives has been told, how many are allowed: no sample says more
+// than a zero while nobody knows.
+func RegisterConnections(reg prometheus.Registerer, planned int) func(allowed int) {
+	set := func(name, help string, value int) {
+		gauge := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+		gauge.Set(float64(value))
+		reg.MustRegister(gauge)
+	}
+	set("minitwit_database_connections_planned", "Connections that all replicas together may open: DATABASE_CONNECTIONS.", planned)
+	return func(allowed int) {
+		set("minitwit_database_connections_allowed", "Connections that the database allowed our role when this process started.", allowed)
+	}
+}
+
 // red are the metrics of a surface's requests: rate, errors, duration.
 type red struct {
 	requests *prometheus.CounterVec

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/rs/zerolog"
 
+	"minitwit/service/faults"
 	"minitwit/service/minitwit"
 )
 
@@ -142,6 +143,15 @@ func closeWhenDraining(draining *atomic.Bool) echo.MiddlewareFunc {
 			})
 			return next(c)
 		}
+	}
+}
+
+// drill is where a binary made for drills fails on purpose. Further in, shed would
+// answer for those who hang, and /livez would not notice them.
+func drill(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		faults.Request(c.Request().Context(), c.Path())
+		return next(c)
 	}
 }
 

@@ -86,9 +86,9 @@ func newSurface(name, alive string, always map[string]string, render renderError
 		metrics.middleware,
 		recoverPanic(log, metrics.panics.Inc),
 		closeWhenDraining(&s.draining),
+		drill,
 		shed(o.MaxInFlight),
 		bound,
-		faults,
 	)
 	s.server = &http.Server{
 		Handler:           headAsGet(s.handler),
