@@ -13,7 +13,7 @@ import (
 )
 
 // tooFewConnections holds DATABASE_CONNECTIONS of each service against what all of
-// them together may open: in an update both have a task more than replicas.
+// them together may open in an update.
 func tooFewConnections(services []types.ServiceConfig) (found []string) {
 	sum := 0
 	for _, s := range services {
@@ -38,18 +38,13 @@ func ours(s types.ServiceConfig) bool {
 	return s.Command[0] == "serve"
 }
 
+// tasksAtOnce gives how many tasks may have connections: an update goes on while
+// the old tasks still drain, so that all of the old and all of the new may be there.
 func tasksAtOnce(s types.ServiceConfig) int {
-	replicas, parallelism := 1, 1
-	if s.Deploy.Replicas != nil {
-		replicas = int(*s.Deploy.Replicas)
+	if s.Deploy.Replicas == nil {
+		return 2
 	}
-	if u := s.Deploy.UpdateConfig; u != nil && u.Parallelism != nil {
-		parallelism = int(*u.Parallelism)
-	}
-	if parallelism == 0 { // all at once
-		parallelism = replicas
-	}
-	return replicas + parallelism
+	return 2 * int(*s.Deploy.Replicas)
 }
 
 // connectionsOf one task: a pool for each surface, and one more for the API's latest.
@@ -84,10 +79,10 @@ func TestAPlaceWithALargerPoolNeedsMoreConnections(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ pool, connections, want string }{
 		{"", "", ""},
-		{"4", "35", "35, but 36"},
-		{"8", "", "36, but 68"},
-		{"8", "68", ""},
-		{"2", "20", ""},
+		{"4", "53", "53, but 54"},
+		{"8", "", "54, but 102"},
+		{"8", "102", ""},
+		{"2", "30", ""},
 	} {
 		env := place()
 		env["DATABASE_POOL"], env["DATABASE_CONNECTIONS"] = c.pool, c.connections

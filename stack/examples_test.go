@@ -18,6 +18,7 @@ const rollback = `  rollback_config:
 // stack.yml, and lint must then say the third. Where that is empty, the schema
 // itself refuses.
 var stackExamples = []struct{ old, broken, want string }{
+	{`version: "3.12"`, `version: "3.13"`, "version: 3.13"},
 	{"  image: ${IMAGE:?", "  image: minitwit:latest # ${IMAGE:?", "image: not by digest"},
 	{"  read_only: true\n", "", "more rights"},
 	{"  read_only: true\n", "  read_only: true\n  security_opt: [no-new-privileges]\n", "security_opt: Swarm ignores"},
@@ -56,11 +57,11 @@ var stackExamples = []struct{ old, broken, want string }{
 	{"    delay: 5s\n    # Longer", "    delay: 25s\n    # Longer", "update_config.monitor"},
 	{"GOMEMLIMIT: 150MiB", "GOMEMLIMIT: 192MiB", "GOMEMLIMIT"},
 	{"  GOMEMLIMIT: 150MiB\n", "", "GOMEMLIMIT"},
-	{"  DATABASE_CONNECTIONS: ${DATABASE_CONNECTIONS:-36}\n", "", "DATABASE_CONNECTIONS: 0, but 36"},
-	{"    command: [serve, --only, web]\n", "", "DATABASE_CONNECTIONS: 36, but 56"},
-	{"DATABASE_CONNECTIONS:-36", "DATABASE_CONNECTIONS:-35", "DATABASE_CONNECTIONS: 35, but 36"},
-	{"    <<: *deploy\n      replicas: 3", "    <<: *deploy\n      replicas: 4", "DATABASE_CONNECTIONS: 36, but 41"},
-	{"  DATABASE_POOL: ${DATABASE_POOL:-4}\n", "", "DATABASE_CONNECTIONS: 36, but 68"},
+	{"  DATABASE_CONNECTIONS: ${DATABASE_CONNECTIONS:-54}\n", "", "DATABASE_CONNECTIONS: 0, but 54"},
+	{"    command: [serve, --only, web]\n", "", "DATABASE_CONNECTIONS: 54, but 84"},
+	{"DATABASE_CONNECTIONS:-54", "DATABASE_CONNECTIONS:-53", "DATABASE_CONNECTIONS: 53, but 54"},
+	{"    <<: *deploy\n      replicas: 3", "    <<: *deploy\n      replicas: 4", "DATABASE_CONNECTIONS: 54, but 64"},
+	{"  DATABASE_POOL: ${DATABASE_POOL:-4}\n", "", "DATABASE_CONNECTIONS: 54, but 102"},
 	{"    preferences: [", "    max_replicas_per_node: 1\n    preferences: [", "max_replicas_per_node"},
 	{"protocol: tcp, mode: ingress", "protocol: tcp, mode: host", "host mode"},
 	{"protocol: tcp, mode: ingress", "protocol: tcp, mode: bogus", "neither in ingress"},

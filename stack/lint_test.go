@@ -56,6 +56,11 @@ func lint(config *types.Config, dicts []map[string]any) (found []string) {
 			}
 		}
 	}
+	for _, dict := range dicts {
+		if version, _ := dict["version"].(string); version != fileFormat {
+			found = append(found, fmt.Sprintf("version: %s; CLI 26 knows at most %s, and older ones lack start_interval", version, fileFormat))
+		}
+	}
 	found = append(found, tooFewConnections(config.Services)...)
 	for name, s := range config.Secrets {
 		found = append(found, hashed("secret", name, s.Name, s.External.External)...)
@@ -66,6 +71,9 @@ func lint(config *types.Config, dicts []map[string]any) (found []string) {
 	slices.Sort(found)
 	return found
 }
+
+// fileFormat is the only one that both the oldest client we support and start_interval allow.
+const fileFormat = "3.12"
 
 // hyphenated: the CLI looks for a default before it looks for an error, so the
 // text behind :? must not hold a hyphen. What follows it would be the value of a

@@ -11,7 +11,6 @@ type aim struct {
 	failed    *int    // at most so many of them
 	api       bool    // failed and percent speak of the API alone
 	percent   float64 // of all requests, at most
-	stretch   seconds // of failures, at most
 	last      seconds // no failure later than so long after the fault
 	strength  seconds // all replicas again after so long, plus what emulation adds
 	unchanged bool    // no replica was replaced

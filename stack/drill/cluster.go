@@ -137,7 +137,7 @@ func (s snapshot) strong() bool {
 		if replicas == nil {
 			continue
 		}
-		if len(s.running(name)) != int(*replicas.Replicas) || len(s.tasks[name]) != int(*replicas.Replicas) || s.updating(name) {
+		if want := *replicas.Replicas; uint64(len(s.running(name))) != want || uint64(len(s.tasks[name])) != want || s.updating(name) {
 			return false
 		}
 	}
@@ -188,10 +188,10 @@ func (c *cluster) container(ctx context.Context, s snapshot, t swarm.Task) (*cli
 	return c.engines[node], t.Status.ContainerStatus.ContainerID, nil
 }
 
-// await asks until the condition holds, or the limit is over. What the Swarm does
+// await asks until the condition holds, or our patience ends. What the Swarm does
 // not answer meanwhile is asked again: a leader may just have died.
-func (c *cluster) await(ctx context.Context, limit time.Duration, what string, holds func(snapshot) bool) (snapshot, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s: not within %v", what, limit))
+func (c *cluster) await(ctx context.Context, what string, holds func(snapshot) bool) (snapshot, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%s: not within %v", what, patience))
 	defer cancel()
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()

@@ -37,7 +37,7 @@ func (r *run) outage(ctx context.Context, begin, end string, length time.Duratio
 // well waits until nothing has failed for a while, and takes the end of the last
 // failure for the moment of recovery.
 func (r *run) well(ctx context.Context) error {
-	err := until(ctx, recoveryLimit, "no more failures", func() bool {
+	err := until(ctx, patience, "no more failures", func() bool {
 		return time.Since(r.mended) > 2*calm && time.Since(r.lastFailure()) > 2*calm
 	})
 	d := max(0, since(r.mended, r.lastFailure()))

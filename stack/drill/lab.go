@@ -27,14 +27,14 @@ type images struct {
 
 // do runs a verb of the lab.
 func (l lab) do(ctx context.Context, args ...string) error {
-	return l.with(ctx, nil, nil, args...)
+	return l.with(ctx, nil, args...)
 }
 
-// with runs one with more in its environment, and something to read.
-func (l lab) with(ctx context.Context, env []string, in io.Reader, args ...string) error {
+// with runs one with more in its environment.
+func (l lab) with(ctx context.Context, env []string, args ...string) error {
 	cmd := exec.CommandContext(ctx, l.script, append([]string{"lab"}, args...)...) //nolint:gosec // our own script
 	var said bytes.Buffer
-	cmd.Env, cmd.Stdin = append(os.Environ(), env...), in
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(&said, l.log), io.MultiWriter(&said, l.log)
 	if err := cmd.Run(); err != nil {
 		lines := strings.Split(strings.TrimSpace(said.String()), "\n")
@@ -45,10 +45,5 @@ func (l lab) with(ctx context.Context, env []string, in io.Reader, args ...strin
 
 // deploy changes the stack as an operator would, without waiting for the result.
 func (l lab) deploy(ctx context.Context, image string, env []string, overlays ...string) error {
-	return l.with(ctx, env, nil, append([]string{"deploy", "--detach", image}, overlays...)...)
-}
-
-// sql runs statements as the database's superuser.
-func (l lab) sql(ctx context.Context, text string) error {
-	return l.with(ctx, nil, strings.NewReader(text), "db", "psql", "-q", "-v", "ON_ERROR_STOP=1")
+	return l.with(ctx, env, append([]string{"deploy", "--detach", image}, overlays...)...)
 }

@@ -28,7 +28,7 @@ func drainable(ctx context.Context, r *run) error {
 // choose makes a node the victim. Clients of its ports are not counted: no design
 // of the other nodes could help them.
 func (r *run) choose(ctx context.Context, leads bool) error {
-	s, err := r.cluster.await(ctx, steadyLimit, "a leader", func(s snapshot) bool { return s.leader() != "" })
+	s, err := r.cluster.await(ctx, "a leader", func(s snapshot) bool { return s.leader() != "" })
 	for _, n := range nodeNames {
 		if (n == s.leader()) == leads {
 			r.victim = n
@@ -42,7 +42,7 @@ func (r *run) choose(ctx context.Context, leads bool) error {
 // the version too: then once more.
 func (r *run) changeNode(ctx context.Context, name string, change func(*swarm.NodeSpec)) error {
 	var last error
-	err := until(ctx, steadyLimit, "a change of "+name, func() bool {
+	err := until(ctx, patience, "a change of "+name, func() bool {
 		s, err := r.cluster.look(ctx)
 		if err != nil {
 			last = err
@@ -50,7 +50,7 @@ func (r *run) changeNode(ctx context.Context, name string, change func(*swarm.No
 		}
 		node := s.nodes[name]
 		change(&node.Spec)
-		last = r.cluster.ask(ctx, func(engine *client.Client) error {
+		last = r.cluster.ask(func(engine *client.Client) error {
 			_, err := engine.NodeUpdate(ctx, node.ID, client.NodeUpdateOptions{Version: node.Version, Spec: node.Spec})
 			return err
 		})
@@ -63,7 +63,7 @@ func (r *run) changeNode(ctx context.Context, name string, change func(*swarm.No
 }
 
 // ask gives the request to the managers in turn, until one takes it.
-func (c *cluster) ask(ctx context.Context, request func(*client.Client) error) error {
+func (c *cluster) ask(request func(*client.Client) error) error {
 	var failed []error
 	for _, n := range c.alive {
 		err := request(c.engines[n])
@@ -105,7 +105,7 @@ func returned(how string) func(context.Context, *run) error {
 		if err != nil {
 			return err
 		}
-		_, err = r.cluster.await(ctx, steadyLimit, r.victim+" is back", func(s snapshot) bool { return s.ready(r.victim) && s.strong() })
+		_, err = r.cluster.await(ctx, r.victim+" is back", func(s snapshot) bool { return s.ready(r.victim) && s.strong() })
 		return err
 	}
 }
@@ -153,7 +153,7 @@ func drained(ctx context.Context, r *run) error {
 	if err := r.changeNode(ctx, r.victim, func(spec *swarm.NodeSpec) { spec.Availability = swarm.NodeAvailabilityDrain }); err != nil {
 		return err
 	}
-	_, err := r.cluster.await(ctx, steadyLimit, r.victim+" is empty", func(s snapshot) bool { return s.strong() && s.empty(r.victim) })
+	_, err := r.cluster.await(ctx, r.victim+" is empty", func(s snapshot) bool { return s.strong() && s.empty(r.victim) })
 	return err
 }
 
@@ -174,7 +174,7 @@ func (r *run) rebalance(ctx context.Context) error {
 		}
 	}
 	if r.fault.IsZero() {
-		_, err := r.cluster.await(ctx, recoveryLimit, "replicas on every node", func(s snapshot) bool { return s.strong() && s.spread() })
+		_, err := r.cluster.await(ctx, "replicas on every node", func(s snapshot) bool { return s.strong() && s.spread() })
 		return err
 	}
 	return r.recovered(ctx, "replicas on every node", snapshot.spread)
@@ -188,7 +188,7 @@ func (r *run) changeService(ctx context.Context, name string, change func(*swarm
 	}
 	svc := s.services[name]
 	change(&svc.Spec)
-	return r.cluster.ask(ctx, func(engine *client.Client) error {
+	return r.cluster.ask(func(engine *client.Client) error {
 		_, err := engine.ServiceUpdate(ctx, svc.ID, client.ServiceUpdateOptions{Version: svc.Version, Spec: svc.Spec})
 		return err
 	})

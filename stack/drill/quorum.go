@@ -32,7 +32,7 @@ func loseQuorum(ctx context.Context, r *run) error {
 	}
 	// Without a quorum what runs has to go on: nothing failed for a while.
 	const alone = 30 * time.Second
-	if err := until(ctx, recoveryLimit, "half a minute without a failure and without a quorum", func() bool {
+	if err := until(ctx, patience, "half a minute without a failure and without a quorum", func() bool {
 		return time.Since(r.lastFailure()) > alone
 	}); err != nil {
 		return err
@@ -49,7 +49,7 @@ func loseQuorum(ctx context.Context, r *run) error {
 }
 
 func (r *run) noQuorum(ctx context.Context) error {
-	err := until(ctx, recoveryLimit, "the loss of the quorum", func() bool {
+	err := until(ctx, patience, "the loss of the quorum", func() bool {
 		_, err := r.cluster.engines["n1"].NodeList(ctx, client.NodeListOptions{})
 		return err != nil
 	})
@@ -71,7 +71,7 @@ func (r *run) lastFailure() time.Time {
 
 func quorumReturned(ctx context.Context, r *run) error {
 	r.cluster.alive = nodeNames
-	_, err := r.cluster.await(ctx, steadyLimit, "three managers", func(s snapshot) bool {
+	_, err := r.cluster.await(ctx, "three managers", func(s snapshot) bool {
 		return !slices.ContainsFunc(nodeNames, func(n string) bool { return !s.ready(n) })
 	})
 	if err != nil {

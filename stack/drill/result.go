@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -58,7 +59,7 @@ func (r result) row() []string {
 	}
 	return []string{
 		r.name(), fmt.Sprintf("%d of %d", r.Failed, r.Sent), fmt.Sprintf("%g s", float64(r.Stretch)),
-		optional(r.Detect), optional(r.Strength), fmt.Sprint(r.Lost), verdict,
+		optional(r.Detect), optional(r.Strength), strconv.Itoa(r.Lost), verdict,
 	}
 }
 

@@ -15,9 +15,8 @@ import (
 // Limits of waiting. The lab is emulated: they are wide, and what they bound is
 // measured.
 const (
-	steadyLimit   = 10 * time.Minute
-	warmUpLimit   = 2 * time.Minute
-	recoveryLimit = 10 * time.Minute
+	patience    = 10 * time.Minute // with the Swarm
+	warmUpLimit = 2 * time.Minute
 	// tail is how long the load goes on after the recovery: what fails only then
 	// belongs to the fault as well.
 	tail = 10 * time.Second
@@ -126,7 +125,7 @@ func (r *run) measured(ctx context.Context) (res result, err error) {
 // steady waits until the lab is as a drill expects it, and repairs what an earlier
 // one has left.
 func (r *run) steady(ctx context.Context) error {
-	s, err := r.cluster.await(ctx, steadyLimit, "three ready nodes and all replicas", func(s snapshot) bool {
+	s, err := r.cluster.await(ctx, "three ready nodes and all replicas", func(s snapshot) bool {
 		return s.strong() && !slices.ContainsFunc(nodeNames, func(n string) bool { return !s.ready(n) })
 	})
 	if err != nil || s.spread() || !r.drill.spread {
@@ -150,9 +149,9 @@ func (r *run) warmUp(ctx context.Context) error {
 		return succeeding(r.load.all()) > int(opts.rate*5)
 	})
 	if err != nil {
-		report, _ := r.load.stop()
+		_, stopErr := r.load.stop()
 		f := measure(r.load.all(), time.Now())
-		return fmt.Errorf("%w: %d of %d failed (%s), p99 %.0f ms, %v", err, f.Failed, f.Sent, strings.Join(mostOf(f.Why, 3), ", "), f.P99, report.Err())
+		return errors.Join(fmt.Errorf("%w: %d of %d failed (%s), p99 %.0f ms", err, f.Failed, f.Sent, strings.Join(mostOf(f.Why, 3), ", "), f.P99), stopErr)
 	}
 	r.warm = time.Now()
 	return nil
@@ -178,7 +177,7 @@ func (r *run) counted() []sample {
 func (r *run) tail(ctx context.Context) error {
 	enough := max(r.sent, aims[r.drill.name].sent)
 	from := time.Now()
-	return until(ctx, recoveryLimit, "the end of the load", func() bool {
+	return until(ctx, patience, "the end of the load", func() bool {
 		return time.Since(from) > tail && len(r.counted()) >= enough
 	})
 }
@@ -192,7 +191,7 @@ func (r *run) strike(what string, fault func() error) error {
 
 // detected waits until the Swarm acts on the fault.
 func (r *run) detected(ctx context.Context, what string, holds func(snapshot) bool) error {
-	_, err := r.cluster.await(ctx, recoveryLimit, what, holds)
+	_, err := r.cluster.await(ctx, what, holds)
 	if err == nil {
 		d := since(r.fault, time.Now())
 		r.detect = &d
@@ -203,7 +202,7 @@ func (r *run) detected(ctx context.Context, what string, holds func(snapshot) bo
 
 // recovered waits for full strength, and for more if asked.
 func (r *run) recovered(ctx context.Context, what string, also func(snapshot) bool) error {
-	s, err := r.cluster.await(ctx, recoveryLimit, what, func(s snapshot) bool {
+	s, err := r.cluster.await(ctx, what, func(s snapshot) bool {
 		return s.strong() && (also == nil || also(s))
 	})
 	if err != nil {

@@ -76,7 +76,7 @@ func deployCrashing(ctx context.Context, r *run) error {
 	if err := r.lab.deploy(ctx, image, []string{"FAULT_WEB=crash"}, "stack/lab/faults.yml"); err != nil {
 		return err
 	}
-	_, err := r.cluster.await(ctx, recoveryLimit, "the release with the bug is deployed", func(s snapshot) bool {
+	_, err := r.cluster.await(ctx, "the release with the bug is deployed", func(s snapshot) bool {
 		return s.strong() && each(func(name string) bool { return s.image(name) == image })
 	})
 	return err
@@ -85,7 +85,7 @@ func deployCrashing(ctx context.Context, r *run) error {
 func deployRelease(ctx context.Context, r *run) error {
 	image := r.images.current
 	err := r.lab.deploy(ctx, image, nil)
-	_, awaitErr := r.cluster.await(ctx, recoveryLimit, "the good release is back", func(s snapshot) bool {
+	_, awaitErr := r.cluster.await(ctx, "the good release is back", func(s snapshot) bool {
 		return s.strong() && each(func(name string) bool { return s.image(name) == image })
 	})
 	return errors.Join(err, awaitErr)
