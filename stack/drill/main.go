@@ -22,7 +22,7 @@ import (
 // The ports that a node publishes: the mesh's, and those of the edge tier.
 const (
 	meshAPIPort, meshWebPort = 5001, 5000
-	edgeAPIPort, edgeWebPort = 6001, 6000
+	edgeAPIPort, edgeWebPort = 6001, 6080
 )
 
 func main() {
