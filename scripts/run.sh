@@ -25,6 +25,7 @@ lint|eslint|test|formatters and linters for Go, shell and workflows
 fuzz||test|every fuzz target, for longer
 simulate||simulate|play a simulator scenario against the local API
 lab||lab|a real three-node Swarm in virtual machines: up, down, status, push, kill, cut, load …
+swarm||swarm|make a Swarm of machines with ssh and Docker: init, join, status, doctor
 bench||bench|measure what README and LESSONS promise, against its aims'
 
 # help prints the table, so that it cannot list what is not dispatched.
