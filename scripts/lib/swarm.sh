@@ -331,7 +331,7 @@ swarm_status() {
 	}
 	act "$MANAGER" >>"$WORK/1" <<'TEXT' || true
 nodes=$($root docker node ls -q 2>/dev/null) || exit 0
-$root docker node inspect -f 'zone={{.ID}}|{{.Spec.Labels.zone}}' $nodes
+$root docker node inspect -f 'zone={{.ID}}|{{range $name, $zone := .Spec.Labels}}{{if eq $name "zone"}}{{$zone}}{{end}}{{end}}' $nodes
 $root docker node ps --filter desired-state=running --format 'task={{.Node}}|{{.Name}}|{{.CurrentState}}' $nodes
 TEXT
 	judge -v status=1 "$WORK/1" >"$WORK/verdicts"

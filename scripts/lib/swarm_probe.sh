@@ -16,20 +16,19 @@ limited=
 # shellcheck disable=SC2086 # words
 dockers() { $limited $root docker "$@" </dev/null; }
 
-echo "user=$(id -un 2>/dev/null) ${root:+and sudo}"
+echo "user=$(id -un 2>/dev/null)${root:+, with sudo}"
 echo "hostname=$(uname -n)"
 echo "kernel=$(uname -r)"
 
-# The engine, in one question.
+# The engine, in one question: on a small machine each takes a second.
+info=
+told() { printf '%s\n' "$info" | sed -n "s/^$1=//p"; }
 if ! has docker; then
 	echo docker=missing
-elif info=$(dockers info -f '{{json .}}' 2>&1) && version=$(dockers version -f '{{.Server.Version}}' 2>&1); then
-	echo docker=answers
-	echo "engine=$version"
-	echo "cli=$(dockers version -f '{{.Client.Version}}' 2>/dev/null)"
-	# Older clients know no field of this name and would refuse a template with it.
-	echo "backend=$(printf '%s' "$info" | sed -n 's/.*"FirewallBackend":{[^}]*"Driver":"\([^"]*\)".*/\1/p')"
-	dockers info -f 'storage={{.Driver}}
+# Older clients know no field FirewallBackend and would refuse a template with it;
+# so there is all of it once more as JSON.
+elif info=$(dockers info -f 'engine={{.ServerVersion}}
+storage={{.Driver}}
 root={{.DockerRootDir}}
 liverestore={{.LiveRestoreEnabled}}
 security={{range .SecurityOptions}}{{.}} {{end}}
@@ -40,20 +39,22 @@ nodeaddress={{.Swarm.NodeAddr}}
 manager={{.Swarm.ControlAvailable}}
 {{with .Swarm.Cluster}}cluster={{.ID}}
 history={{.Spec.Orchestration.TaskHistoryRetentionLimit}}
-autolock={{.Spec.EncryptionConfig.AutoLockManagers}}{{end}}' 2>/dev/null
-	case $info in *'"ControlAvailable":true'*)
+autolock={{.Spec.EncryptionConfig.AutoLockManagers}}{{end}}
+json={{json .}}' 2>&1) && [ -n "$(told engine)" ]; then
+	echo docker=answers
+	printf '%s\n' "$info" | grep -v '^json='
+	echo "cli=$(docker --version 2>/dev/null | sed -n 's/^Docker version \([^ ,]*\).*/\1/p')"
+	echo "backend=$(told json | sed -n 's/.*"FirewallBackend":{[^}]*"Driver":"\([^"]*\)".*/\1/p')"
+	[ "$(told manager)" != true ] ||
 		dockers node ls --format 'node={{.ID}}|{{.Hostname}}|{{.Status}}|{{.Availability}}|{{.ManagerStatus}}|{{.EngineVersion}}' 2>/dev/null
-		;;
-	esac
-	case $info in *'"LocalNodeState":"active"'*)
+	if [ "$(told swarm)" = active ]; then
 		# shellcheck disable=SC2016 # docker's own variables
 		echo "ingress=$(dockers network inspect ingress \
 			-f '{{range $name, $end := .Containers}}{{if eq $name "ingress-sbox"}}{{$end.IPv4Address}}{{end}}{{end}}' 2>/dev/null | cut -d / -f 1)"
-		;;
-	esac
+	fi
 else
 	echo docker=silent
-	echo "dockererror=$(printf '%s' "$info $version" | tr '\n' ' ' | sed 's/.*\(permission denied\|Cannot connect\|Is the docker\)/\1/' | cut -c 1-120)"
+	echo "dockererror=$(printf '%s' "$info" | tr '\n' ' ' | sed 's/.*\(permission denied\|Cannot connect\|Is the docker\)/\1/' | cut -c 1-120)"
 fi
 
 # A module counts if it is loaded, built in, or there to be loaded.
@@ -71,7 +72,7 @@ done
 echo "modules=${modules# }"
 echo "forward=$(cat /proc/sys/net/ipv4/ip_forward 2>/dev/null)"
 echo "memory=$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
-data=$(dockers info -f '{{.DockerRootDir}}' 2>/dev/null)
+data=$(told root)
 [ -d "$data" ] || data=/var/lib/docker
 [ -d "$data" ] || data=/var/lib
 echo "disk=$(df -Pk "$data" 2>/dev/null | awk 'END { print $4 }')"
@@ -82,7 +83,7 @@ printf '%s\n' "$addresses" | awk 'NF { split($4, at, "/")
 	print "address=" at[1] "|" $2 "|" ($0 ~ / secondary /) "|" ($0 ~ / dynamic /) }'
 source_of() { ip -4 route get "$1" 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p'; }
 chosen=$want
-[ -n "$chosen" ] || chosen=$(dockers info -f '{{.Swarm.NodeAddr}}' 2>/dev/null)
+[ -n "$chosen" ] || chosen=$(told nodeaddress)
 [ -n "$chosen" ] || [ -z "$toward" ] || chosen=$(source_of "$toward")
 [ -n "$chosen" ] || chosen=$(source_of 192.0.2.1)
 [ -n "$chosen" ] || chosen=$(printf '%s\n' "$addresses" | awk 'NR == 1 { split($4, at, "/"); print at[1] }')
