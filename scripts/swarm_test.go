@@ -227,7 +227,7 @@ func TestSwarmInitRefusesAndForces(t *testing.T) {
 	}
 	for _, want := range []string{
 		"swarm init --advertise-addr 10.77.0.11 --task-history-limit 20 --default-addr-pool 10.20.0.0/16 --default-addr-pool-mask-length 24",
-		"node update --label-add zone=north self",
+		"node update --label-add zone=north idn2",
 	} {
 		if !fake.did(want) {
 			t.Errorf("init did %q, want %q", fake.log(), want)
@@ -486,7 +486,10 @@ echo "$*" >>"$FAKE/ssh.log"
 while [ $# -gt 3 ]; do shift; done
 host=$1
 [ -f "$FAKE/host.$host" ] || { echo "ssh: no route to $host" >&2; exit 255; }
-script=$(cat)
+read -r first
+[ "$first" != 'echo hello=1' ] || echo hello=1
+script=$first'
+'$(cat)
 case $script in
 *FirewallBackend*)
 	# Its clock is right.

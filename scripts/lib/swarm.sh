@@ -180,7 +180,7 @@ swarm_fit() {
 }
 
 swarm_init() {
-	local host=${HOSTS[0]} address cluster options
+	local host=${HOSTS[0]} address cluster options node=''
 	WANT_OF=$host
 	step "examining $host"
 	examine "$host"
@@ -200,7 +200,8 @@ swarm_init() {
 	fi
 	cluster=$(act "$host" <<<"\$root docker info -f '{{.Swarm.Cluster.ID}} at {{.Swarm.NodeAddr}}'" || true)
 	[[ $cluster == ?*' at '?* ]] || die "$host does not answer as a manager: $(complaint)"
-	swarm_zone "$host" self
+	[[ -z $ZONE ]] || node=$(act "$host" <<<"\$root docker info -f '{{.Swarm.NodeID}}'") || die "$host does not answer as a manager: $(complaint)"
+	swarm_zone "$host" "$node"
 	remember "$host"
 	printf '%s manages the Swarm %s\n' "$host" "$cluster"
 }

@@ -74,7 +74,7 @@ probe() {
 # shellcheck disable=SC2016 # for the other side
 probe_questions() {
 	echo 'echo hello=1'
-	read -r _ <&7
+	read -r -t 60 _ <&7 || true
 	printf 'sent=%s\n' "$(moment)" >"$1.sent"
 	echo 'echo "now=$(date +%s.%N | sed "s/[^0-9.].*//; s/[.]$//")"'
 	printf "want='%s' toward='%s'\n" "$2" "$3"
@@ -116,7 +116,7 @@ examine_between() {
 		peers=''
 		for ((k = 1; k <= count; k++)); do
 			((k == i)) || [[ -z $(fact $k hello) || -z $(fact $k chosen) ]] ||
-				peers+="$k:$(fact $k chosen):$(number "$(fact $k mtu)" 1500):$(bare $k):$(fact $k ingress) "
+				peers+="$k:$(fact $k chosen):$(number "$(fact $k mtu)" 1500):$(bare $k):$([[ $(bare $i) == 1 ]] || fact $k ingress) "
 		done
 		[[ -n $peers ]] || continue
 		{

@@ -207,7 +207,7 @@ function check_reach(b,    h, i, k, p, port, word, open, closed, shut, silent, u
 		if (silent != "") say(h, port, "fail", "nothing comes back to " silent, "let it pass, in the firewalls of both, in those between, and in the provider's security group")
 		else if (shut != "") say(h, port, "fail", "refused to " shut, "let it pass in its firewall: somebody listens there, so a rule rejects it")
 		else if (unknown != "" && overlays(b)) say(h, port, "ok", "the Swarm's own network answers through it")
-		else if (unknown != "") say(h, port, "warn", "not known from " unknown, "no listener to answer: " (active(h) ? "see the check overlay" : "install perl on both, or look again once the Swarm is formed"))
+		else if (unknown != "") say(h, port, "warn", "not known from " unknown, active(h) && first_bare == "" ? "what the check overlay says holds for it too" : "no listener there that would answer: look again once all have joined" (active(h) ? "" : ", or install perl on both"))
 		else if (seen) say(h, port, "ok", open != "" ? "open to " open (closed == "" ? "" : ", and nothing filters " closed) : "nobody listens, and nothing filters " closed)
 	}
 	long = blind = fine = ""
@@ -236,7 +236,7 @@ function check_reach(b,    h, i, k, p, port, word, open, closed, shut, silent, u
 # overlays says whether every other host gets through the mesh to number b.
 function overlays(b,    i, some) {
 	for (i = 1; i <= count; i++) if (i != b && reached[hosts[i]]) {
-		if (reach[hosts[i], b, "overlay"] != "open") return 0
+		if (!((hosts[i], b, "overlay") in reach) || reach[hosts[i], b, "overlay"] != "open") return 0
 		some = 1
 	}
 	return some
@@ -278,6 +278,7 @@ END {
 			if (m != first_mtu) odd_mtu = 1
 		}
 		if (first_manager == "" && f[h, "manager"] == "true" && many[h, "node"] != "") first_manager = h
+		if (first_bare == "" && !active(h)) first_bare = h
 		reached[h] = f[h, "reached"]
 	}
 	if (status) {

@@ -54,7 +54,8 @@ json={{json .}}' 2>&1) && [ -n "$(told engine)" ]; then
 	fi
 else
 	echo docker=silent
-	echo "dockererror=$(printf '%s' "$info" | tr '\n' ' ' | sed 's/.*\(permission denied\|Cannot connect\|Is the docker\)/\1/' | cut -c 1-120)"
+	why=$(printf '%s' "$info" | grep -o -i -e 'permission denied[^"]*' -e 'cannot connect[^"?]*' | head -n 1)
+	echo "dockererror=${why:-$(printf '%s' "$info" | grep -v '^json=' | tail -n 1 | cut -c 1-120)}"
 fi
 
 # A module counts if it is loaded, built in, or there to be loaded.
