@@ -120,8 +120,8 @@ function check_address(h,    i, n, list, a, chosen, mine, others) {
 	if (a[4] == 1) say(h, "lease", "warn", chosen " is leased by DHCP", "reserve it or make it static: a manager must keep its address")
 	if (f[h, "mtu"] == "") say(h, "mtu", "warn", "unknown", "look at it: ip link show " a[2])
 	else if (odd_mtu) say(h, "mtu", "fail", f[h, "mtu"] " on " a[2] ", and not the same everywhere: " mtus, "give all the same: small answers would arrive and large ones hang")
-	else if (f[h, "mtu"] < 1500) say(h, "mtu", "warn", f[h, "mtu"] " on " a[2], "deploy with NETWORK_MTU=" (f[h, "mtu"] - 50) ", and make the ingress network anew with that MTU")
-	else say(h, "mtu", "ok", f[h, "mtu"] " on " a[2] ", so NETWORK_MTU=" (f[h, "mtu"] > 1500 ? 1450 " or up to " (f[h, "mtu"] - 50) : 1450))
+	else if (f[h, "mtu"] + 0 < 1500) say(h, "mtu", "warn", f[h, "mtu"] " on " a[2], "deploy with NETWORK_MTU=" (f[h, "mtu"] - 50) ", and make the ingress network anew with that MTU")
+	else say(h, "mtu", "ok", f[h, "mtu"] " on " a[2] ", so NETWORK_MTU=" (f[h, "mtu"] + 0 > 1500 ? 1450 " or up to " (f[h, "mtu"] - 50) : 1450))
 }
 
 function check_names(h,    i, same) {
@@ -177,7 +177,7 @@ function check_managers(m,    h, i, n, list, a, managers, away, up, lost, idle) 
 	if (lost != "") say(h, "nodes", "fail", lost, "bring it back, or, if it is gone for good: docker node rm --force NAME")
 	else if (idle != "") say(h, "nodes", "warn", idle, "docker node update --availability active NAME, if it shall work again")
 	else say(h, "nodes", "ok", n ", all ready")
-	if (f[m, "history"] != "" && f[m, "history"] < 20) say(h, "history", "warn", f[m, "history"] " tasks kept a slot", "docker swarm update --task-history-limit 20: else a crash loop erases its own beginning")
+	if (f[m, "history"] != "" && f[m, "history"] + 0 < 20) say(h, "history", "warn", f[m, "history"] " tasks kept a slot", "docker swarm update --task-history-limit 20: else a crash loop erases its own beginning")
 	else say(h, "history", "ok", f[m, "history"] " tasks kept a slot")
 	say(h, "autolock", "ok", f[m, "autolock"] == "true" ? "on: after a restart of its engine each manager has to be unlocked" : "off: whoever has a manager's disk has its secrets")
 }
