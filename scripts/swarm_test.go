@@ -85,11 +85,15 @@ func TestSwarmDoctorTellsWhatIsWrong(t *testing.T) {
 		found        string
 		remedy       string
 	}{
-		{name: "ssh", change: change{"hello": "", "ssherror": "ssherror=root@b: Permission denied (publickey)."},
-			check: "ssh", state: "fail", found: "Permission denied", remedy: "without a question"},
+		{
+			name: "ssh", change: change{"hello": "", "ssherror": "ssherror=root@b: Permission denied (publickey)."},
+			check: "ssh", state: "fail", found: "Permission denied", remedy: "without a question",
+		},
 		{name: "no docker", change: change{"docker": "docker=missing"}, check: "engine", state: "fail", found: "no docker", remedy: "install"},
-		{name: "engine stopped", change: change{"docker": "docker=silent\ndockererror=Cannot connect to the Docker daemon"},
-			check: "engine", state: "fail", found: "Cannot connect", remedy: "systemctl"},
+		{
+			name: "engine stopped", change: change{"docker": "docker=silent\ndockererror=Cannot connect to the Docker daemon"},
+			check: "engine", state: "fail", found: "Cannot connect", remedy: "systemctl",
+		},
 		{name: "Debian bookworm's engine", change: change{"engine": "engine=20.10.24+dfsg1"}, check: "engine", state: "fail", found: "20.10.24", remedy: "start_interval"},
 		{name: "the one release without start_interval", change: change{"engine": "engine=25.0.0"}, check: "engine", state: "fail", found: "25.0.0", remedy: "25.0.1"},
 		{name: "old client", change: change{"cli": "cli=25.0.5"}, check: "cli", state: "warn", found: "25.0.5", remedy: "--detach=false"},
@@ -97,8 +101,10 @@ func TestSwarmDoctorTellsWhatIsWrong(t *testing.T) {
 		{name: "nftables", change: change{"engine": "engine=29.1.0", "backend": "backend=nftables"}, check: "firewall-backend", state: "fail", found: "nftables", remedy: `"firewall-backend": "iptables"`},
 		{name: "live-restore", change: change{"liverestore": "liverestore=true"}, check: "live-restore", state: "fail", found: "on", remedy: "daemon.json"},
 		{name: "vfs", change: change{"storage": "storage=vfs"}, check: "storage", state: "warn", found: "vfs", remedy: "overlay2"},
-		{name: "no ip_vs", change: change{"modules": "modules=ip_vs:missing vxlan:loaded br_netfilter:loaded nf_conntrack:loaded overlay:loaded"},
-			check: "modules", state: "fail", found: "no ip_vs", remedy: "published ports reach nobody"},
+		{
+			name: "no ip_vs", change: change{"modules": "modules=ip_vs:missing vxlan:loaded br_netfilter:loaded nf_conntrack:loaded overlay:loaded"},
+			check: "modules", state: "fail", found: "no ip_vs", remedy: "published ports reach nobody",
+		},
 		{name: "no forwarding", change: change{"forward": "forward=0"}, check: "forwarding", state: "fail", found: "ip_forward=0", remedy: "sysctl -w"},
 		{name: "clock", change: change{"now": "now=1700000060.2"}, check: "clock", state: "fail", found: "+60.", remedy: "chrony"},
 		{name: "clock, a little", change: change{"now": "now=1700000002.2"}, check: "clock", state: "warn", found: "+2.", remedy: "chrony"},
@@ -185,8 +191,12 @@ func TestSwarmDoctorCountsManagers(t *testing.T) {
 	}{
 		{"one", []string{node("n1", ready, "Leader")}, nil, verdict{check: "managers", state: "warn", found: "1", remedy: "join two more"}},
 		{"two", []string{node("n1", ready, "Leader"), node("n2", ready, "Reachable")}, nil, verdict{check: "managers", state: "warn", found: "2", remedy: "an even number"}},
-		{"two of three", []string{node("n1", ready, "Leader"), node("n2", ready, "Reachable"), node("n3", "Down|Active", "Unreachable")}, nil,
-			verdict{check: "managers", state: "fail", found: "2 of 3 reachable, not n3", remedy: "does not outlive another"}},
+		{
+			"two of three",
+			[]string{node("n1", ready, "Leader"), node("n2", ready, "Reachable"), node("n3", "Down|Active", "Unreachable")},
+			nil,
+			verdict{check: "managers", state: "fail", found: "2 of 3 reachable, not n3", remedy: "does not outlive another"},
+		},
 		{"a node down", []string{node("n1", ready, "Leader"), node("w", "Down|Active", "")}, nil, verdict{check: "nodes", state: "fail", found: "w is down", remedy: "node rm"}},
 		{"drained", []string{node("n1", ready, "Leader"), node("w", "Ready|Drain", "")}, nil, verdict{check: "nodes", state: "warn", found: "w is set to drain", remedy: "--availability active"}},
 		{"history", []string{node("n1", ready, "Leader")}, map[string]string{"history": "history=5"}, verdict{check: "history", state: "warn", found: "5", remedy: "--task-history-limit 20"}},
@@ -206,13 +216,13 @@ func TestSwarmDoctorPrintsTableAndJSON(t *testing.T) {
 	t.Parallel()
 	fake := fakeSSH(t)
 	fake.answer("root@a", hostFacts("a", 1, false))
-	got := fake.run("swarm", "doctor", "root@a")
+	got := fake.run("doctor", "root@a")
 	if got.code != 0 || !regexp.MustCompile(`(?m)^root@a +ok +engine +26\.1\.5\+dfsg1$`).MatchString(got.stdout) {
 		t.Errorf("doctor = %+v, want exit 0 and a line for the engine", got)
 	}
 
 	fake.answer("root@a", changeHost(hostFacts("a", 1, false), "a", map[string]string{"backend": "backend=nftables"}))
-	got = fake.run("swarm", "doctor", "root@a", "--json")
+	got = fake.run("doctor", "root@a", "--json")
 	if got.code != 1 {
 		t.Errorf("doctor of a failing machine = %+v, want exit 1", got)
 	}
@@ -234,7 +244,7 @@ func TestSwarmDoctorPrintsTableAndJSON(t *testing.T) {
 
 func TestSwarmDoctorOfAMachineThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
-	got := fakeSSH(t).run("swarm", "doctor", "nowhere")
+	got := fakeSSH(t).run("doctor", "nowhere")
 	if got.code != 1 || strings.Count(got.stdout, "\n") != 1 || !strings.Contains(got.stdout, "no route to nowhere") {
 		t.Errorf("doctor = %+v, want one line with what ssh said", got)
 	}
@@ -244,11 +254,11 @@ func TestSwarmInitRefusesAndForces(t *testing.T) {
 	t.Parallel()
 	fake := fakeSSH(t)
 	fake.answer("a", changeHost(hostFacts("a", 1, false), "a", map[string]string{"disk": "disk=1000"}))
-	got := fake.run("swarm", "init", "a")
+	got := fake.run("init", "a")
 	if got.code != 1 || !regexp.MustCompile(`(?s)FAIL +disk.*make room.*--force`).MatchString(got.stderr) || fake.did("swarm init") {
 		t.Errorf("init = %+v, did %q; want the failed check, --force, and nothing done", got, fake.log())
 	}
-	got = fake.run("swarm", "init", "a", "--force", "--zone", "north", "--pool", "10.20.0.0/16")
+	got = fake.run("init", "a", "--force", "--zone", "north", "--pool", "10.20.0.0/16")
 	if got.code != 0 || got.stdout != "a manages the Swarm cluster1 at 10.77.0.11\n" {
 		t.Errorf("init --force = %+v, want the Swarm", got)
 	}
@@ -270,13 +280,13 @@ func TestSwarmInitIsIdempotent(t *testing.T) {
 	fake := fakeSSH(t)
 	fake.answer("a", hostFacts("a", 1, true))
 	for range 2 {
-		got := fake.run("swarm", "init", "a")
+		got := fake.run("init", "a")
 		if got.code != 0 || !strings.Contains(got.stderr, "already a manager") || fake.did("swarm init") {
 			t.Errorf("init of a manager = %+v, did %q; want exit 0 and nothing done", got, fake.log())
 		}
 	}
 	fake.answer("a", changeHost(hostFacts("a", 1, true), "a", map[string]string{"manager": "manager=false", "node": ""}))
-	if got := fake.run("swarm", "init", "a"); got.code != 1 || !strings.Contains(got.stderr, "docker swarm leave") {
+	if got := fake.run("init", "a"); got.code != 1 || !strings.Contains(got.stderr, "docker swarm leave") {
 		t.Errorf("init of a worker = %+v, want exit 1 and how to leave", got)
 	}
 }
@@ -286,7 +296,7 @@ func TestSwarmJoinKeepsTheTokenToItself(t *testing.T) {
 	fake := fakeSSH(t)
 	fake.answer("a", hostFacts("a", 1, true))
 	fake.answer("b", hostFacts("b", 2, false))
-	got := fake.run("swarm", "join", "b", "--manager", "a", "--worker")
+	got := fake.run("join", "b", "--manager", "a", "--worker")
 	if got.code != 0 || got.stdout != "b is a worker of the Swarm\n" {
 		t.Fatalf("join = %+v, want exit 0", got)
 	}
@@ -299,7 +309,7 @@ func TestSwarmJoinKeepsTheTokenToItself(t *testing.T) {
 
 	// What docker says of a token is not shown either.
 	write(t, filepath.Join(fake.dir, "join-fails"), "")
-	got = fake.run("swarm", "join", "b", "--manager", "a")
+	got = fake.run("join", "b", "--manager", "a")
 	if got.code != 1 || strings.Contains(got.stderr, "SWMTKN") || !strings.Contains(got.stderr, "could not join: invalid join token") {
 		t.Errorf("join that fails = %+v, want what docker said without the token", got)
 	}
@@ -322,7 +332,7 @@ func TestSwarmJoinOfWhoIsSomewhereAlready(t *testing.T) {
 		fake := fakeSSH(t)
 		fake.answer("a", hostFacts("a", 1, true))
 		fake.answer("b", changeHost(hostFacts("b", 2, true), "b", test.change))
-		got := fake.run("swarm", append([]string{"join", "b", "--manager", "a"}, test.args...)...)
+		got := fake.run(append([]string{"join", "b", "--manager", "a"}, test.args...)...)
 		if got.code != test.code || !regexp.MustCompile(test.want).MatchString(got.stderr) || fake.did("swarm join --") {
 			t.Errorf("join %q with %v = %+v, want exit %d and %q", test.args, test.change, got, test.code, test.want)
 		}
@@ -335,7 +345,7 @@ func TestSwarmStatus(t *testing.T) {
 	fake.answer("b", hostFacts("b", 2, true))
 	// The first that is remembered is away.
 	write(t, filepath.Join(fake.dir, ".local/swarm"), "a\nb\n")
-	got := fake.run("swarm", "status")
+	got := fake.run("status")
 	for _, want := range []string{
 		`(?m)^swarm +ok +leader +n1$`,
 		`(?m)^swarm +ok +managers +3, all reachable; it outlives 1$`,
@@ -350,7 +360,7 @@ func TestSwarmStatus(t *testing.T) {
 	}
 
 	fake.answer("b", changeHost(hostFacts("b", 2, true), "b", map[string]string{"node": "", "swarmerror": "swarmerror=The swarm does not have a leader."}))
-	got = fake.run("swarm", "status", "--json")
+	got = fake.run("status", "--json")
 	if got.code != 1 || !strings.Contains(got.stdout, `"check":"quorum","ok":false,"state":"fail","found":"The swarm does not have a leader."`) {
 		t.Errorf("status without a quorum = %+v, want exit 1 and a failed quorum", got)
 	}
@@ -403,7 +413,8 @@ func formedHosts() string {
 
 // hostFacts is what was recorded of node N of the lab, under another name.
 func hostFacts(host string, n int, formed bool) string {
-	text := fmt.Sprintf(`host=%[1]s
+	var text strings.Builder
+	fmt.Fprintf(&text, `host=%[1]s
 target=%[1]s
 sent=1700000000.000
 hello=1
@@ -431,7 +442,7 @@ mtu=1500
 reached=1
 `, host, n)
 	if formed {
-		text += fmt.Sprintf(`swarm=active
+		fmt.Fprintf(&text, `swarm=active
 nodeid=idn%[1]d
 nodeaddress=10.77.0.1%[1]d
 manager=true
@@ -449,7 +460,7 @@ listens=4789/udp
 listens=5000/tcp
 `, n)
 	} else {
-		text += "swarm=inactive\nmanager=false\nlisten=2377/tcp\nlisten=7946/tcp\nlisten=7946/udp\nlisten=4789/udp\n"
+		text.WriteString("swarm=inactive\nmanager=false\nlisten=2377/tcp\nlisten=7946/tcp\nlisten=7946/udp\nlisten=4789/udp\n")
 	}
 	for peer := 1; peer <= 3; peer++ {
 		if peer == n {
@@ -462,10 +473,10 @@ listens=5000/tcp
 			whats = append(whats, "7946/udp", "4789/udp")
 		}
 		for _, what := range whats {
-			text += fmt.Sprintf("reach=%d|%s|open\n", peer, what)
+			fmt.Fprintf(&text, "reach=%d|%s|open\n", peer, what)
 		}
 	}
-	return text + "end=1\n"
+	return text.String() + "end=1\n"
 }
 
 // changeHost replaces all lines of one host that begin with a key by others, or
@@ -550,9 +561,10 @@ func (f fake) answer(host, facts string) {
 	write(f.t, filepath.Join(f.dir, "host."+host), facts)
 }
 
-func (f fake) run(verb string, args ...string) result {
+// run runs the verb swarm.
+func (f fake) run(args ...string) result {
 	f.t.Helper()
-	cmd := exec.CommandContext(f.t.Context(), filepath.Join(f.dir, "scripts/run.sh"), append([]string{verb}, args...)...)
+	cmd := exec.CommandContext(f.t.Context(), filepath.Join(f.dir, "scripts/run.sh"), append([]string{"swarm"}, args...)...)
 	cmd.WaitDelay = 10 * time.Second
 	cmd.Env = append(os.Environ(), "FAKE="+f.dir, "PATH="+filepath.Join(f.dir, "bin")+":"+os.Getenv("PATH"))
 	var stdout, stderr strings.Builder

@@ -156,15 +156,18 @@ failed() { awk -F '\t' '$3 == "fail"' "$WORK/verdicts" | grep -q .; }
 # tell text|json|bad prints the verdicts: as a table, as JSON, or only what is not ok.
 tell() {
 	awk -F '\t' -v how="$1" '
-		function quoted(text) { gsub(/\\/, "\\\\", text); gsub(/"/, "\\\"", text); gsub(/[\001-\037]/, " ", text); return "\"" text "\"" }
+		function quoted(text) { gsub(/\\/, "&&", text); gsub(/"/, "\\\"", text); gsub(/[\001-\037]/, " ", text); return "\"" text "\"" }
+		NR == FNR { if (length($1) > wide) wide = length($1); next } # the first reading
 		how == "json" {
 			printf "{\"host\":%s,\"check\":%s,\"ok\":%s,\"state\":%s,\"found\":%s,\"remedy\":%s}\n", quoted($1), quoted($2),
 				($3 == "fail" ? "false" : "true"), quoted($3), quoted($4), quoted($5)
 			next
 		}
 		how == "bad" && $3 == "ok" { next }
-		{ printf "%-*s %-4s %-16s %s%s\n", wide(), $1, ($3 == "ok" ? "ok" : toupper($3)), $2, $4, ($5 == "" ? "" : " -> " $5) }
-		function wide() { return 12 }' "$WORK/verdicts"
+		{
+			printf "%-" wide "s  %-4s  %-16s  %s%s\n", $1, ($3 == "ok" ? "ok" : toupper($3)), $2, $4,
+				($5 == "" ? "" : " -> " $5)
+		}' "$WORK/verdicts" "$WORK/verdicts"
 }
 
 # remember HOST puts a manager at the end of those that are asked. The lab's are
