@@ -301,7 +301,7 @@ func TestSwarmJoinKeepsTheTokenToItself(t *testing.T) {
 		t.Fatalf("join = %+v, want exit 0", got)
 	}
 	if !fake.did("swarm join --advertise-addr 10.77.0.12 --token SWMTKN-1-secret-worker 10.77.0.11:2377") {
-		t.Errorf("join did %q", fake.log())
+		t.Fatalf("join did %q, want the token to reach docker", fake.log())
 	}
 	if strings.Contains(got.stderr+read(t, filepath.Join(fake.dir, "ssh.log")), "SWMTKN") {
 		t.Error("the token is in the arguments of ssh or in what was said")
