@@ -26,6 +26,7 @@ fuzz||test|every fuzz target, for longer
 simulate||simulate|play a simulator scenario against the local API
 lab||lab|a real three-node Swarm in virtual machines: up, down, status, push, kill, cut, load …
 drill||drill|make faults on the lab under load, and say what clients saw: NAME, all, smoke
+swarm||swarm|make a Swarm of machines with ssh and Docker: init, join, status, doctor
 bench||bench|measure what README and LESSONS promise, against its aims'
 
 # help prints the table, so that it cannot list what is not dispatched.
