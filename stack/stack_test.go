@@ -9,18 +9,28 @@ import (
 	"minitwit/service/config"
 )
 
-// place is an environment in which stack.yml is complete.
+// place is an environment in which stack.yml and every overlay are complete.
 func place() map[string]string {
 	env := map[string]string{"IMAGE": "registry.example/minitwit@sha256:" + strings.Repeat("a", 64)}
 	for _, name := range []string{"DATABASE_URL", "PASSWORD_KEY", "SESSION_KEY", "SESSION_KEY_PREVIOUS"} {
 		env[name+"_FILE"], env[name+"_SHA"] = "/dev/null", "0123456789ab"
 	}
+	env["EDGE_IMAGE"], env["HAPROXY_CFG_SHA"] = "registry.example/haproxy@sha256:"+strings.Repeat("b", 64), "0123456789ab"
 	return env
 }
 
 func stackYML(t *testing.T) string {
 	t.Helper()
 	content, err := readFile("../stack.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+func overlay(t *testing.T, name string) string {
+	t.Helper()
+	content, err := readFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +68,7 @@ func TestWhatAPlaceMustSetIsAskedFor(t *testing.T) {
 	for name := range place() {
 		env := place()
 		delete(env, name)
-		if _, _, err := parse(env, stackYML(t)); err == nil || !strings.Contains(err.Error(), name) {
+		if _, _, err := parse(env, stackYML(t), overlay(t, "edge.yml")); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("without %s: %v, want an error that asks for it", name, err)
 		}
 	}
