@@ -9,6 +9,7 @@ STATE=$ROOT/.local/lab
 . "$ROOT/scripts/lib/lab_net.sh"
 . "$ROOT/scripts/lib/lab_vm.sh"
 . "$ROOT/scripts/lib/lab_world.sh"
+. "$ROOT/scripts/lib/lab_stack.sh"
 
 help_lab() {
 	cat <<'TEXT'
@@ -38,7 +39,7 @@ cmd_lab() {
 	[[ -n $what ]] || misuse 'lab needs to know what to do; -h lists it'
 	shift
 	case $what in
-	up | status | down | push | docker | ssh | outside | load | db) "check_$what" "$@" ;;
+	up | status | down | push | deploy | docker | ssh | outside | load | db) "check_$what" "$@" ;;
 	kill | start | cut | mend) check_node "$what" "$@" ;;
 	*) misuse "lab knows no '$what'; -h lists what it knows" ;;
 	esac
@@ -58,6 +59,7 @@ check_docker() { [[ $# -gt 0 ]] || misuse 'lab docker needs a command for docker
 check_ssh() { check_node ssh "${1:-}"; }
 check_outside() { [[ $# -gt 0 ]] || misuse 'lab outside needs a command'; }
 check_load() { :; }
+check_deploy() { [[ ${1:-} != -* || $1 == --detach ]] || misuse 'lab deploy knows only --detach, then an image and overlays'; }
 
 check_push() {
 	[[ $# == 0 || $1 == -- || ($1 =~ ^[a-z0-9][a-z0-9.-]*$ && ($# == 1 || $2 == --)) ]] ||
