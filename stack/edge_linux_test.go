@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -82,7 +83,7 @@ func healthy(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, 
 func hung(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 // broken dies over each request, once that has reached it.
-func broken(w http.ResponseWriter, r *http.Request) {
+func broken(_ http.ResponseWriter, r *http.Request) {
 	if !isCheck(r) {
 		panic(http.ErrAbortHandler)
 	}
@@ -238,7 +239,7 @@ func haproxyProgram(t *testing.T) string {
 
 // metric gives the lines of /metrics that begin with a prefix.
 func (e *edge) metric(prefix string) (lines []string) {
-	res, err := http.Get("http://" + e.ops + "/metrics") //nolint:noctx // asked again until a deadline
+	res, err := http.Get("http://" + e.ops + "/metrics")
 	if err != nil {
 		return nil
 	}
@@ -401,7 +402,7 @@ func TestWritesAreNotRepeatedWhenAReplicaHangs(t *testing.T) {
 	bad.become(hung)
 	var writes sync.WaitGroup
 	for i := range 9 {
-		writes.Go(func() { e.send(t, http.MethodPost, fmt.Sprint(i)) })
+		writes.Go(func() { e.send(t, http.MethodPost, strconv.Itoa(i)) })
 	}
 	took := e.await(t, "the replica is found out", func() bool { return e.up() == 2 })
 	if took > 3*time.Second { // 1.3 s, and what a busy machine adds
@@ -415,7 +416,7 @@ func TestWritesAreNotRepeatedWhenAReplicaHangs(t *testing.T) {
 	}
 	writes.Wait() // until the server's time limit
 	for i := range 9 {
-		if n := e.seen(fmt.Sprint(i)); n != 1 {
+		if n := e.seen(strconv.Itoa(i)); n != 1 {
 			t.Errorf("write %d arrived %d times", i, n)
 		}
 	}
@@ -429,7 +430,7 @@ func TestAWriteThatReachedAReplicaIsNotRepeated(t *testing.T) {
 	e.replicas[0].become(broken)
 	lost := 0
 	for i := range 9 {
-		id := fmt.Sprint(i)
+		id := strconv.Itoa(i)
 		got := e.send(t, http.MethodPost, id)
 		if n := e.seen(id); n != 1 {
 			t.Errorf("write %d arrived %d times", i, n)
@@ -461,9 +462,9 @@ func TestAnOutageOfTheDatabasePassesThrough(t *testing.T) {
 		})
 	}
 	for i, method := range []string{http.MethodGet, http.MethodPost} {
-		got := e.send(t, method, fmt.Sprint(i))
-		if got.status != 503 || got.header.Get("Retry-After") != "7" || got.body != "the database is away" || e.seen(fmt.Sprint(i)) != 1 {
-			t.Errorf("%s: %+v, asked %d times; want the replica's own 503, asked once", method, got, e.seen(fmt.Sprint(i)))
+		got := e.send(t, method, strconv.Itoa(i))
+		if got.status != 503 || got.header.Get("Retry-After") != "7" || got.body != "the database is away" || e.seen(strconv.Itoa(i)) != 1 {
+			t.Errorf("%s: %+v, asked %d times; want the replica's own 503, asked once", method, got, e.seen(strconv.Itoa(i)))
 		}
 	}
 	for _, r := range e.replicas {
@@ -494,7 +495,7 @@ func TestReadsAreNotRepeatedForLongWhenEverythingIsSlow(t *testing.T) {
 		})
 	}
 	for i := range 6 {
-		e.send(t, http.MethodGet, fmt.Sprint(i))
+		e.send(t, http.MethodGet, strconv.Itoa(i))
 	}
 	if n := e.seen("0"); n != 3 {
 		t.Errorf("the first read was tried %d times, want 3", n)
