@@ -32,6 +32,7 @@ type edge struct {
 	api, ops string // host:port
 	dns      *names
 	replicas []*replica
+	process  *os.Process
 }
 
 // replica stands for a task of the API. It answers as its mode says, to checks
@@ -216,6 +217,7 @@ func (e *edge) run(t *testing.T, here *strings.Replacer) {
 	if err := haproxy.Start(); err != nil {
 		t.Fatal(err)
 	}
+	e.process = haproxy.Process
 	t.Cleanup(func() {
 		_ = haproxy.Process.Kill()
 		_ = haproxy.Wait()
@@ -544,4 +546,38 @@ func TestRequestsAreSentWhereAllChecksFail(t *testing.T) {
 	}
 	e.await(t, "no replica is up", func() bool { return e.up() == 0 })
 	e.unharmed(t, http.MethodPost, 9)
+}
+
+// An update replaces the edge of each node: who has a connection is told to close
+// it by an answer, not by a reset.
+func TestAClientOutlivesTheEndOfAnEdge(t *testing.T) {
+	t.Parallel()
+	e := startEdge(t)
+	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	defer client.CloseIdleConnections()
+	ask := func() error {
+		res, err := client.Post("http://"+e.api+"/msgs/x", "application/json", strings.NewReader("{}"))
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		_, err = io.Copy(io.Discard, res.Body)
+		return err
+	}
+	if err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.process.Signal(syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	e.await(t, "the edge takes no new connections", func() bool {
+		conn, err := net.Dial("tcp", e.api)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err != nil
+	})
+	if err := ask(); err != nil {
+		t.Errorf("a request on a connection from before: %v", err)
+	}
 }
