@@ -2,6 +2,7 @@ package stack
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,17 @@ func TestTheEdgeKnowsTheStack(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("haproxy.cfg does not hold %q", want)
 		}
+	}
+}
+
+// HAProxy needs two files for each connection, and ends at its start where it
+// cannot have them. A node whose engine was not given more has the kernel's 4096.
+func TestTheEdgeStartsWithTheKernelsOwnLimitOfFiles(t *testing.T) {
+	t.Parallel()
+	_, after, _ := strings.Cut(edgeConfig(t), "\tmaxconn ")
+	connections, err := strconv.Atoi(strings.Fields(after)[0])
+	if err != nil || 2*connections+200 > 4096 {
+		t.Errorf("maxconn is %d (%v): too many for 4096 files", connections, err)
 	}
 }
 
