@@ -30,6 +30,7 @@ func TestLabMisuseIsOneLineAndExitTwo(t *testing.T) {
 		{"db", "stop", "now"},
 		{"push", "Tag"},
 		{"push", "a", "b"},
+		{"push-edge", "a"},
 		{"docker"},
 		{"outside"},
 	} {
@@ -51,6 +52,7 @@ func TestLabThatIsNotUp(t *testing.T) {
 		{"mend", "3"},
 		{"db", "stop"},
 		{"push"},
+		{"push-edge"},
 		{"docker", "ps"},
 		{"ssh", "1"},
 		{"outside", "true"},

@@ -1,82 +1,126 @@
 package stack
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/docker/cli/cli/compose/types"
 )
 
-// edge is a service that is not our program: a proxy on each node, which holds
-// ports of the node itself.
-const edge = `
-version: "3.12"
-services:
-  edge:
-    image: registry.example/haproxy@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
-    command: [haproxy, -W, -db, -f, /etc/haproxy/haproxy.cfg]
-    user: "65532:65532"
-    read_only: true
-    cap_drop: [ALL]
-    stop_grace_period: 10s
-    healthcheck:
-      test: [CMD, /healthcheck]
-      interval: 2s
-      timeout: 1s
-      retries: 3
-      start_interval: 1s
-    logging:
-      driver: json-file
-      options: {max-size: 10m, max-file: "3"}
-    configs:
-      - {source: edge, target: /etc/haproxy/haproxy.cfg}
-    ports:
-      - {target: 8001, published: 8001, protocol: tcp, mode: host}
-    deploy:
-      mode: global
-      restart_policy: {condition: any, delay: 2s}
-      update_config: &update
-        parallelism: 1
-        order: stop-first
-        delay: 5s
-        monitor: 10s
-        failure_action: rollback
-        max_failure_ratio: 0
-      rollback_config:
-        <<: *update
-        failure_action: pause
-      resources:
-        limits: {cpus: "1.0", memory: 128M}
-        reservations: {memory: 32M}
-configs:
-  edge:
-    name: minitwit_edge_0123456789ab
-    file: /dev/null
-`
+// theEdge gives the edge tier's service as the engine would get it.
+func theEdge(t *testing.T) (types.ServiceConfig, *types.Config) {
+	t.Helper()
+	config, _, err := parse(place(), stackYML(t), fileOf(t, "edge.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(config.Services, func(s types.ServiceConfig) bool { return s.Name == "edge" })
+	return config.Services[i], config
+}
 
-// What a rule asks of our program, it must not ask of others, and the other way
-// round.
-func TestAProxyOnEveryNodeKeepsTheRulesInItsOwnWay(t *testing.T) {
+// A port of a node is held by one task at a time: with start-first the new one
+// would wait for it for ever.
+func TestTheEdgeCanBeReplaced(t *testing.T) {
 	t.Parallel()
+	s, _ := theEdge(t)
+	if s.Deploy.Mode != "global" || s.Deploy.UpdateConfig.Order != "stop-first" || s.Deploy.RollbackConfig.Order != "stop-first" {
+		t.Errorf("mode %q, update %q, rollback %q; want global and stop-first",
+			s.Deploy.Mode, s.Deploy.UpdateConfig.Order, s.Deploy.RollbackConfig.Order)
+	}
+	for _, p := range s.Ports {
+		if p.Mode != "host" || p.Target < 1024 || p.Target == 9100 {
+			t.Errorf("port %+v: want host mode, no right to low ports, and 9100 unpublished", p)
+		}
+	}
+	if s.StopSignal != "SIGUSR1" {
+		t.Errorf("stop_signal is %q: HAProxy breaks off what is in work on any other than SIGUSR1", s.StopSignal)
+	}
+	stop := haproxySetting(t, "hard-stop-after")
+	if duration(s.StopGracePeriod) <= stop {
+		t.Errorf("Swarm kills after %v, HAProxy stops by itself after %v", duration(s.StopGracePeriod), stop)
+	}
+}
+
+// What a rule asks of our program, it must not ask of a proxy on every node, and
+// the other way round.
+func TestTheEdgeKeepsTheRulesInItsOwnWay(t *testing.T) {
+	t.Parallel()
+	good := fileOf(t, "edge.yml")
 	for _, c := range []struct{ old, broken, want string }{
-		{"", "", ""},
 		{"order: stop-first", "order: start-first", "a port in host mode can never be started first"},
 		{"mode: host", "mode: ingress", "edge: deploy.update_config: does not roll back"},
 		{"mode: global", "mode: replicated\n      replicas: 3", "a port in host mode can never be started first"},
-		{"stop_grace_period: 10s", "stop_grace_period: 9s", "edge: stop_grace_period"},
-		{"    stop_grace_period: 10s\n", "", "edge: stop_grace_period"},
-		{"[CMD, /healthcheck]", "[CMD, curl, web:9100/readyz]", "edge: healthcheck: asks the database"},
+		{"stop_grace_period: 30s", "stop_grace_period: 9s", "edge: stop_grace_period"},
+		{"    stop_grace_period: 30s\n", "", "edge: stop_grace_period"},
+		{"127.0.0.1/9100", "web/9100/readyz", "edge: healthcheck: asks the database"},
 		{"failure_action: rollback", "failure_action: pause", "edge: deploy.update_config: does not roll back"},
-		{"name: minitwit_edge_0123456789ab", "name: minitwit_edge", "config edge: its name"},
+		{"_${HAPROXY_CFG_SHA:?the first 12 hex digits of the sha256 of stack/edge/haproxy.cfg}", "", "config haproxy_cfg: its name"},
 		{`cpus: "1.0", `, "", "edge: deploy.resources.limits.cpus"},
 	} {
-		text := strings.Replace(edge, c.old, c.broken, 1)
-		config, dicts, err := parse(place(), stackYML(t), text)
+		broken := strings.ReplaceAll(good, c.old, c.broken)
+		if broken == good {
+			t.Errorf("edge.yml does not hold %q", c.old)
+		}
+		config, dicts, err := parse(place(), stackYML(t), broken)
 		if err != nil {
 			t.Errorf("%q for %q: %v", c.broken, c.old, err)
 			continue
 		}
-		found := strings.Join(lint(config, dicts), "\n")
-		if (found == "") != (c.want == "") || !strings.Contains(found, c.want) {
+		if found := strings.Join(lint(config, dicts), "\n"); !strings.Contains(found, c.want) {
 			t.Errorf("%q for %q: lint finds %q, want %q", c.broken, c.old, found, c.want)
 		}
 	}
+}
+
+// The edge runs the configuration that the tests have tried, and knows the
+// services by the names and ports that stack.yml gives them.
+func TestTheEdgeKnowsTheStack(t *testing.T) {
+	t.Parallel()
+	s, config := theEdge(t)
+	if file := config.Configs["haproxy_cfg"].File; !strings.HasSuffix(file, "stack/edge/haproxy.cfg") {
+		t.Errorf("the configuration is %q", file)
+	}
+	target := s.Configs[0].Target
+	if !slices.Contains(s.Entrypoint, target) {
+		t.Errorf("%q does not read %s", s.Entrypoint, target)
+	}
+	text := edgeConfig(t)
+	for _, want := range []string{"tasks.api:5001", "tasks.web:5000", "bind :5001", "bind :5000", "bind :9100"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("haproxy.cfg does not hold %q", want)
+		}
+	}
+}
+
+// HAProxy needs two files for each connection, and ends at its start where it
+// cannot have them. A node whose engine was not given more has the kernel's 4096.
+func TestTheEdgeStartsWithTheKernelsOwnLimitOfFiles(t *testing.T) {
+	t.Parallel()
+	_, after, _ := strings.Cut(edgeConfig(t), "\tmaxconn ")
+	connections, err := strconv.Atoi(strings.Fields(after)[0])
+	if err != nil || 2*connections+200 > 4096 {
+		t.Errorf("maxconn is %d (%v): too many for 4096 files", connections, err)
+	}
+}
+
+func edgeConfig(t *testing.T) string {
+	t.Helper()
+	return fileOf(t, "edge/haproxy.cfg")
+}
+
+// haproxySetting reads a time from haproxy.cfg.
+func haproxySetting(t *testing.T, name string) time.Duration {
+	t.Helper()
+	_, after, found := strings.Cut(edgeConfig(t), "\t"+name+" ")
+	if !found {
+		t.Fatalf("haproxy.cfg sets no %s", name)
+	}
+	d, err := time.ParseDuration(strings.Fields(after)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }

@@ -20,6 +20,7 @@ func place() map[string]string {
 	for _, name := range []string{"DATABASE_URL", "PASSWORD_KEY", "SESSION_KEY", "SESSION_KEY_PREVIOUS", "SIMULATOR_CREDENTIALS"} {
 		env[name+"_FILE"], env[name+"_SHA"] = "/dev/null", "0123456789ab"
 	}
+	env["EDGE_IMAGE"], env["HAPROXY_CFG_SHA"] = "registry.example/haproxy@sha256:"+strings.Repeat("b", 64), "0123456789ab"
 	return env
 }
 

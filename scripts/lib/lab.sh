@@ -27,6 +27,7 @@ network namespace of its own. Needs root, on Debian or Ubuntu on amd64.
                        docker stack deploy of stack.yml, stack/lab.yml and more, and
                        wait until it has converged (default: the image of push)
   mesh                 which replicas answer on each node's published ports
+  push-edge            make an image of HAProxy, push it; prints it by digest
   docker [N] ARGS…     docker's client on node N (default: the first that answers)
   ssh N [COMMAND…]     a shell on a node
   outside COMMAND…     run a command where the clients are
@@ -48,7 +49,7 @@ cmd_lab() {
 	[[ -n $what ]] || misuse 'lab needs to know what to do; -h lists it'
 	shift
 	case $what in
-	up | status | down | push | deploy | mesh | docker | ssh | outside | load | registry | db) "check_$what" "$@" ;;
+	up | status | down | push | push-edge | deploy | mesh | docker | ssh | outside | load | registry | db) "check_${what//-/_}" "$@" ;;
 	kill | start | cut | mend | recover) check_node "$what" "$@" ;;
 	*) misuse "lab knows no '$what'; -h lists what it knows" ;;
 	esac
@@ -57,7 +58,7 @@ cmd_lab() {
 	up | down | status) ;;
 	*) need_lab ;;
 	esac
-	"lab_$what" "$@"
+	"lab_${what//-/_}" "$@"
 }
 
 # Each check ends with misuse before anything is touched.
@@ -75,6 +76,8 @@ check_push() {
 	[[ $# == 0 || $1 == -- || ($1 =~ ^[a-z0-9][a-z0-9.-]*$ && ($# == 1 || $2 == --)) ]] ||
 		misuse 'lab push takes a tag, and after -- arguments for the build'
 }
+
+check_push_edge() { [[ $# == 0 ]] || misuse 'lab push-edge takes no arguments'; }
 
 check_db() {
 	[[ ${1:-} == psql || ($# == 1 && " stop start blackhole mend rotate rotated " == *" $1 "*) ]] ||
@@ -258,6 +261,11 @@ lab_push() {
 	[[ ${1:-} != -- ]] || shift
 	lock
 	push_image "$tag" "$@"
+}
+
+lab_push_edge() {
+	lock
+	push_edge
 }
 
 # Those that hand over to a program end as it does; it has said what was wrong.

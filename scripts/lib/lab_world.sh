@@ -150,14 +150,22 @@ push_image() {
 	tail -n 1 "$file"
 }
 
-# build_image runs buildah in the nodes' tree with mounts that only it sees, so
-# that nothing has to be taken down afterwards, however it ends. Its overlay keeps
-# the tree as it was, and the machine's own modules too.
+# build_image runs buildah on the real Dockerfile.
 build_image() {
+	in_tree build-image.sh "$1" "$(git -C "$ROOT" log -1 --format=%ct 2>/dev/null || echo 0)" \
+		--build-arg "VERSION=$(version)" --build-arg "REVISION=$(git -C "$ROOT" rev-parse HEAD 2>/dev/null || echo unknown)" \
+		--build-arg "CREATED=$(git -C "$ROOT" log -1 --format=%cI 2>/dev/null || echo unknown)" \
+		"${@:2}" 2>"$STATE/log/image.log"
+}
+
+# in_tree SCRIPT ARGUMENTS… runs a script of stack/lab in the nodes' tree with
+# mounts that only it sees, so that nothing has to be taken down afterwards, however
+# it ends. Its overlay keeps the tree as it was, and the machine's own modules too.
+in_tree() {
 	mkdir -p "$STATE/build" "$(go env GOCACHE)"
 	# shellcheck disable=SC2016 # for the inner shell
 	in_ns unshare --mount --propagation private bash -euc '
-		tree=$1 work=$2 clone=$3 goroot=$4 modules=$5 cache=$6; shift 6
+		tree=$1 work=$2 clone=$3 goroot=$4 modules=$5 cache=$6 script=$7; shift 7
 		mount -t tmpfs tmpfs "$work"
 		mkdir -p "$work"/{upper,work,mods,modwork,root}
 		mount -t overlay -o "lowerdir=$tree,upperdir=$work/upper,workdir=$work/work" overlay "$work/root"
@@ -167,12 +175,25 @@ build_image() {
 		mkdir -p var/lib/containers; mount -t tmpfs tmpfs var/lib/containers
 		mount --bind "$clone" clone; mount --bind "$goroot" go-root; mount --bind "$cache" go-cache
 		mount -t overlay -o "lowerdir=$modules,upperdir=$work/mods,workdir=$work/modwork" overlay go-modules
-		exec chroot . /clone/stack/lab/build-image.sh "$@"
-	' _ "$TREE" "$STATE/build" "$ROOT" "$(go env GOROOT)" "$(go env GOMODCACHE)" "$(go env GOCACHE)" \
-		"$1" "$(git -C "$ROOT" log -1 --format=%ct 2>/dev/null || echo 0)" \
-		--build-arg "VERSION=$(version)" --build-arg "REVISION=$(git -C "$ROOT" rev-parse HEAD 2>/dev/null || echo unknown)" \
-		--build-arg "CREATED=$(git -C "$ROOT" log -1 --format=%cI 2>/dev/null || echo unknown)" \
-		"${@:2}" 2>"$STATE/log/image.log"
+		exec chroot . "/clone/stack/lab/$script" "$@"
+	' _ "$TREE" "$STATE/build" "$ROOT" "$(go env GOROOT)" "$(go env GOMODCACHE)" "$(go env GOCACHE)" "$@"
+}
+
+# push_edge prints the image of the edge tier by its digest. It is made of the
+# nodes' tree alone, whose path follows what is in it.
+push_edge() {
+	local inputs file=$STATE/image.edge
+	need_go
+	inputs=$({ readlink "$TREE" && cat "$RECIPE/build-edge.sh"; } | digest)
+	if [[ -r $file && $(head -n 1 "$file") == "$inputs" ]]; then
+		note "the edge's image is already there"
+	else
+		step "building the edge's image and pushing it"
+		{ echo "$inputs" && in_tree build-edge.sh "$REGISTRY/minitwit-edge:lab" 0; } \
+			>"$file.new" 2>"$STATE/log/edge.log" || failed_with "$STATE/log/edge.log" "the edge's image could not be built"
+		mv "$file.new" "$file"
+	fi
+	tail -n 1 "$file"
 }
 
 # play ARGUMENTS… is the simulator outside, against every node in turn.

@@ -19,7 +19,7 @@ Runs all that CI runs, or the named parts, in this order:
   fuzz   every fuzz target for FUZZ_TIME (default 30s), one after another
 
 What is missing (PostgreSQL, Chromium, shellcheck, shfmt, a C compiler for the
-race detector) is installed with apt-get. The first failure ends the run.
+race detector, on Linux HAProxy) is installed with apt-get. The first failure ends the run.
 TEXT
 }
 
@@ -110,6 +110,7 @@ part_unit() {
 need_test_programs() {
 	have gcc || have cc || apt_install gcc libc6-dev # -race is built with cgo
 	[[ -n $(pg_programs '') ]] || apt_install_postgresql
+	[[ $(uname -s) != Linux || -x /usr/sbin/haproxy ]] || need haproxy haproxy
 	have chromium || have chromium-browser || have google-chrome ||
 		[[ -d '/Applications/Google Chrome.app' ]] || apt_install chromium
 }
