@@ -59,6 +59,16 @@ func (m *model) name(s string) *name {
 	return n
 }
 
+// know takes all who act, or are acted upon, for registered.
+func (m *model) know(steps []step) {
+	for _, s := range steps {
+		m.name(s.action.User).exists = true
+		if s.action.Target != "" {
+			m.name(s.action.Target).exists = true
+		}
+	}
+}
+
 // expectation is which answers are right.
 type expectation struct {
 	done        bool // the success of its kind

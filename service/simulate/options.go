@@ -24,6 +24,7 @@ type Options struct {
 	Suffix      string          // for all names; by default one is found if the names exist
 	Credentials string          // name:password; default simulator:super_safe!
 	SkipVerify  bool            // do not read back what was stored
+	Known       bool            // all users are there already, although the scenario does not register them
 	Enough      <-chan struct{} // when closed, no more is sent; what was is verified. nil: all of it
 	Observe     func(Outcome)   // is told how each request ended; workers call it at the same time. nil: nobody
 	Progress    io.Writer       // notices and progress; nil is none

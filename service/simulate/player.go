@@ -58,6 +58,9 @@ func newPlayer(opts Options, suffix string) (*player, error) {
 		opts: opts, steps: plan(opts, suffix),
 		model: newModel(), latest: newLatest(), collector: newCollector(),
 	}
+	if opts.Known {
+		p.model.know(p.steps)
+	}
 	p.schedule = newSchedule(p.steps)
 	p.requests = make([]request, len(p.steps))
 	for i, s := range p.steps {

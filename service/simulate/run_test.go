@@ -218,6 +218,24 @@ func TestAnObserverSeesEachRequest(t *testing.T) {
 	}
 }
 
+func TestUsersWhoAreKnownNeedNoRegistration(t *testing.T) {
+	t.Parallel()
+	_, url := newFakeServer(t)
+	opts := quick(t, url, small)
+	if _, err := Run(context.Background(), opts); err != nil {
+		t.Fatal(err)
+	}
+	opts.Actions, opts.Suffix = opts.Actions[5:], ""
+	if report, err := Run(context.Background(), opts); err == nil {
+		t.Errorf("users who are not known may act: %+v", report)
+	}
+	opts.Known = true
+	report, _ := Run(context.Background(), opts)
+	if report.Failed != 0 || report.Verification.Lost.Total() != 0 {
+		t.Errorf("report = %+v, want nothing failed and nothing lost", report)
+	}
+}
+
 func TestHalfTheWorkersKeepTheirConnections(t *testing.T) {
 	t.Parallel()
 	server, url := newFakeServer(t)

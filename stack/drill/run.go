@@ -26,7 +26,6 @@ const (
 type run struct {
 	*bench
 	drill    drill
-	suffix   string   // of all names, so that they are new
 	victim   string   // the node that will be hurt, if one is
 	spare    []string // the nodes whose ports the load uses; nil: all
 	load     *load
@@ -143,8 +142,10 @@ func (r *run) warmUp(ctx context.Context) error {
 		opts.nodes = r.spare
 	}
 	opts.pages = !r.drill.quiet
-	r.suffix = fmt.Sprintf(" %x", time.Now().Unix())
-	r.load = startLoad(ctx, opts, r.suffix)
+	if err := registerUsers(ctx, urls(opts.nodes, opts.apiPort)[0]); err != nil {
+		return err
+	}
+	r.load = startLoad(ctx, opts, fmt.Sprintf("%x", time.Now().Unix()))
 	err := until(ctx, warmUpLimit, "a load without failures", func() bool {
 		return succeeding(r.load.all()) > int(opts.rate*5)
 	})

@@ -58,7 +58,7 @@ func (r *run) hurt(ctx context.Context, what string, harm func(*client.Client, s
 // what begins is that people look.
 func crashLoop(ctx context.Context, r *run) error {
 	err := r.strike("people view pages, each view ends a replica of the UI", func() error {
-		r.load.startPages(ctx, r.suffix)
+		r.load.startPages(ctx)
 		return nil
 	})
 	if err != nil {
