@@ -25,7 +25,7 @@ the lab up first if it is not. Needs root, and a machine that does nothing else.
   --fresh       `all` begins anew
   --edge        through the edge tier's ports instead of the mesh's
   --retry N     clients of the API try again so often
-  --rate N      requests a second (default 30)
+  --rate N      requests a second (default 20)
   --patience D  how long a client waits (default 2s; the nodes are emulated)
   --sent N      requests a drill sends at least, if its aim asks for fewer (default 1000)
 

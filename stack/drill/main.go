@@ -60,7 +60,7 @@ func parseFlags(args []string) (flags, []string, error) {
 	set.BoolVar(&f.list, "list", false, "")
 	set.BoolVar(&f.table, "table", false, "")
 	set.StringVar(&f.compare, "compare", "", "")
-	set.Float64Var(&f.rate, "rate", 30, "")
+	set.Float64Var(&f.rate, "rate", 20, "")
 	set.DurationVar(&f.patience, "patience", 2*time.Second, "")
 	set.IntVar(&f.retries, "retry", 0, "")
 	set.IntVar(&f.sent, "sent", 1000, "")

@@ -64,7 +64,7 @@ func TestTheTableIsMarkdown(t *testing.T) {
 // `all` goes on where it was stopped; another commit, rate or way begins anew.
 func TestAllResumes(t *testing.T) {
 	t.Parallel()
-	f := flags{commit: "a", rate: 30}
+	f := flags{commit: "a", rate: 40}
 	past := []result{
 		{Case: "kill-task", Commit: "a", Via: "mesh", Rate: 40, figures: figures{Sent: 7}},
 		{Case: "hang-task", Commit: "a", Via: "mesh", Rate: 40, Error: "not within 10m0s"},
