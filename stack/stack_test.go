@@ -92,6 +92,17 @@ func TestWhatAPlaceMustSetIsAskedFor(t *testing.T) {
 	}
 }
 
+// An operator reads the README, not the stack file.
+func TestTheReadmeNamesEveryVariable(t *testing.T) {
+	t.Parallel()
+	readme, files := fileOf(t, "../README.md"), stackYML(t)+fileOf(t, "edge.yml")
+	for _, variable := range regexp.MustCompile(`\$\{(\w+)[:?-]`).FindAllStringSubmatch(files, -1) {
+		if !strings.Contains(readme, variable[1]) {
+			t.Errorf("the README does not tell of %s", variable[1])
+		}
+	}
+}
+
 // The command line tool takes what follows a hyphen for a default.
 func TestAHyphenInAMessageIsRefused(t *testing.T) {
 	t.Parallel()
