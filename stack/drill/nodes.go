@@ -30,9 +30,13 @@ func drainable(ctx context.Context, r *run) error {
 func (r *run) choose(ctx context.Context, leads bool) error {
 	s, err := r.cluster.await(ctx, "a leader", func(s snapshot) bool { return s.leader() != "" })
 	for _, n := range nodeNames {
-		if (n == s.leader()) == leads {
+		if (n == s.leader()) == leads && (r.victim == "" || s.has(n, "api")) {
 			r.victim = n
 		}
+	}
+	if err == nil && !s.has(r.victim, "api") {
+		r.say("%s has no replica of the API: spreading them anew", r.victim)
+		err = r.rebalance(ctx)
 	}
 	r.spare = slices.DeleteFunc(slices.Clone(nodeNames), func(n string) bool { return n == r.victim })
 	return err
@@ -91,9 +95,7 @@ func (r *run) lose(ctx context.Context, how string) error {
 		return err
 	}
 	return r.recovered(ctx, "all replicas on the other nodes", func(s snapshot) bool {
-		return down(s) && each(func(name string) bool {
-			return !slices.ContainsFunc(s.tasks[name], func(t swarm.Task) bool { return s.nodeOf(t) == r.victim })
-		})
+		return down(s) && s.empty(r.victim)
 	})
 }
 
@@ -136,9 +138,12 @@ func drainNode(ctx context.Context, r *run) error {
 
 // empty tells whether nothing of ours shall run on a node.
 func (s snapshot) empty(node string) bool {
-	return each(func(name string) bool {
-		return !slices.ContainsFunc(s.tasks[name], func(t swarm.Task) bool { return s.nodeOf(t) == node })
-	})
+	return each(func(name string) bool { return !s.has(node, name) })
+}
+
+// has tells whether a replica of the service shall run on the node.
+func (s snapshot) has(node, service string) bool {
+	return slices.ContainsFunc(s.tasks[service], func(t swarm.Task) bool { return s.nodeOf(t) == node })
 }
 
 func undrained(ctx context.Context, r *run) error {

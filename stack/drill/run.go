@@ -52,11 +52,10 @@ type bench struct {
 // drill is one fault and how it is made. Its function calls r.strike when the
 // fault begins and returns when all is as before.
 type drill struct {
-	name   string
-	what   string
-	spread bool // begins with the replicas on all nodes
-	quiet  bool // no page views from the start: the drill itself begins with them
-	make   func(context.Context, *run) error
+	name  string
+	what  string
+	quiet bool // no page views from the start: the drill itself begins with them
+	make  func(context.Context, *run) error
 	// prepare, if set, comes before the load; restore after it, also when the drill failed.
 	prepare, restore func(context.Context, *run) error
 }
@@ -121,17 +120,12 @@ func (r *run) measured(ctx context.Context) (res result, err error) {
 	return res, errors.Join(err, stopErr)
 }
 
-// steady waits until the lab is as a drill expects it, and repairs what an earlier
-// one has left.
+// steady waits until the lab is as a drill expects it.
 func (r *run) steady(ctx context.Context) error {
-	s, err := r.cluster.await(ctx, "three ready nodes and all replicas", func(s snapshot) bool {
+	_, err := r.cluster.await(ctx, "three ready nodes and all replicas", func(s snapshot) bool {
 		return s.strong() && !slices.ContainsFunc(nodeNames, func(n string) bool { return !s.ready(n) })
 	})
-	if err != nil || s.spread() || !r.drill.spread {
-		return err
-	}
-	r.say("some node has two replicas of a service and another none: spreading them anew")
-	return r.rebalance(ctx)
+	return err
 }
 
 // warmUp starts the load and waits until it succeeds: all users are there, and
