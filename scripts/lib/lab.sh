@@ -332,8 +332,12 @@ lab_cut() {
 }
 
 lab_mend() {
+	local began=$SECONDS
 	plug "${1#n}" up
 	note "n${1#n} is plugged in"
+	vm_await "${1#n}"
+	swarm_await "${1#n}"
+	note "the Swarm counts on it again, after $((SECONDS - began)) s"
 }
 
 lab_registry() {

@@ -16,11 +16,12 @@ type figures struct {
 	APIFailed int            `json:"api_failed"`
 	WebFailed int            `json:"web_failed"`
 	Stretch   seconds        `json:"longest_stretch_s"` // with failures, the successes among them included
-	Last      seconds        `json:"last_failure_s"`    // after the fault; 0 without one
+	Last      seconds        `json:"last_failure_s"`    // when it was sent, after the fault; 0 without one
 	P50       float64        `json:"p50_ms"`
 	P99       float64        `json:"p99_ms"`
 	Late      int            `json:"over_300ms"` // answered right, but after the simulator would have given up
 	Why       map[string]int `json:"failures,omitempty"`
+	Timeline  [][2]int       `json:"timeline_10s"` // sent and failed in each ten seconds since the fault
 }
 
 // seconds are written with one digit behind the point: more would only pretend.
@@ -52,12 +53,32 @@ func measure(samples []sample, fault time.Time) figures {
 		if s.surface == "web" {
 			f.WebFailed++
 		}
-		f.Last = max(f.Last, since(fault, s.ended))
+		f.Last = max(f.Last, since(fault, s.began))
 	}
+	f.Timeline = timeline(samples, fault)
 	f.APIFailed = f.Failed - f.WebFailed
 	f.Stretch = longestStretch(failed)
 	f.P50, f.P99 = percentile(millis, 50), percentile(millis, 99)
 	return f
+}
+
+// timeline counts what was sent, and what of it failed, in each ten seconds.
+func timeline(samples []sample, fault time.Time) [][2]int {
+	var line [][2]int
+	for _, s := range samples {
+		at := int(s.began.Sub(fault) / (10 * time.Second))
+		if s.began.Before(fault) {
+			continue
+		}
+		for len(line) <= at {
+			line = append(line, [2]int{})
+		}
+		line[at][0]++
+		if s.failure != "" {
+			line[at][1]++
+		}
+	}
+	return line
 }
 
 // longestStretch gives how long failures followed one another without a calm,

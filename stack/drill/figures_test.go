@@ -3,6 +3,8 @@ package main
 import (
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // at makes a sample that began and ended so many milliseconds after the start.
@@ -28,8 +30,11 @@ func TestFiguresAreWhatClientsSaw(t *testing.T) {
 	if f.Stretch != 3 { // from 2 to 5 s; four calm seconds end it
 		t.Errorf("longest stretch %v s, want 3", f.Stretch)
 	}
-	if f.Last != 8.5 {
-		t.Errorf("last failure %v s after the fault, want 8.5", f.Last)
+	if f.Last != 8 {
+		t.Errorf("last failure %v s after the fault, want 8", f.Last)
+	}
+	if diff := cmp.Diff([][2]int{{5, 3}}, f.Timeline); diff != "" {
+		t.Errorf("timeline (-want +got):\n%s", diff)
 	}
 	if f.Why["api: timeout 0"] != 2 || f.Why["web: status 503"] != 1 {
 		t.Errorf("reasons are %v", f.Why)
