@@ -101,7 +101,7 @@ func (f *simulateFlags) define(flags *flag.FlagSet) {
 	flags.IntVar(&o.Workers, "workers", 1, "requests under way at once; each user's stay in order")
 	flags.DurationVar(&o.Timeout, "timeout", 300*time.Millisecond, "give up a request after this")
 	flags.IntVar(&o.Retries, "retry", 0, "try again so often after connection errors, timeouts and 503; may store twice")
-	flags.Float64Var(&o.KeepAlive, "keep-alive", 0, "this `fraction` of the workers keep their connections; the others open one for each request")
+	flags.Float64Var(&o.KeepAlive, "keep-alive", 0, "this `fraction` of the requests go over kept connections; each of the others opens one")
 	flags.IntVar(&f.limit, "limit", 0, "play only the first `N` actions")
 	flags.Float64Var(&o.MixReads, "mix-reads", 0, "mix in reads until they are this `fraction` of all requests")
 	flags.StringVar(&o.Suffix, "suffix", "", "append `TEXT` to all names; by default one is found if the names exist")

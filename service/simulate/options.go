@@ -17,7 +17,7 @@ type Options struct {
 	Workers     int             // default 1, as the course's simulator
 	Timeout     time.Duration   // of one request, from connecting to the body's end; default 300 ms
 	Retries     int             // after connection errors, timeouts and 503
-	KeepAlive   float64         // fraction of the workers that keep their connections; the others open one for each request
+	KeepAlive   float64         // fraction of the requests that go over kept connections; each of the others opens one
 	Speed       float64         // delays are divided by it; 0 leaves them out
 	Rate        float64         // requests a second, whether they are answered or not; 0 leaves it to Speed
 	MixReads    float64         // fraction of all requests that read
@@ -72,7 +72,7 @@ func (o Options) check() error {
 	case o.Speed > 0 && o.Rate > 0:
 		return errors.New("speed and rate exclude each other")
 	case !(o.KeepAlive >= 0 && o.KeepAlive <= 1):
-		return fmt.Errorf("%v of the workers cannot keep connections: give 0 to 1", o.KeepAlive)
+		return fmt.Errorf("%v of the requests cannot go over kept connections: give 0 to 1", o.KeepAlive)
 	case !(o.MixReads >= 0 && o.MixReads <= 0.99):
 		return fmt.Errorf("reads cannot be %v of all requests: give 0 to 0.99", o.MixReads)
 	}

@@ -88,9 +88,9 @@ func (p *player) play(ctx context.Context, bases []*url.URL) {
 	var workers sync.WaitGroup
 	for w := range p.opts.Workers {
 		workers.Go(func() {
-			c := newClient(bases, p.opts.Credentials, !p.opts.keeps(w), w)
-			defer c.transport.CloseIdleConnections()
-			p.work(ctx, c)
+			kept, fresh := newClient(bases, p.opts.Credentials, false, w), newClient(bases, p.opts.Credentials, true, w)
+			defer kept.transport.CloseIdleConnections()
+			p.work(ctx, kept, fresh)
 		})
 	}
 	workers.Wait()
@@ -98,11 +98,15 @@ func (p *player) play(ctx context.Context, bases []*url.URL) {
 
 // work does steps until there are none or ctx ends. A step that was taken and
 // not begun by then stays undone: the schedule has stopped too.
-func (p *player) work(ctx context.Context, c *client) {
+func (p *player) work(ctx context.Context, kept, fresh *client) {
 	for {
 		i, ok := p.schedule.take()
 		if !ok || sleep(ctx, p.steps[i].due-time.Since(p.start)) != nil {
 			return
+		}
+		c := fresh
+		if p.opts.keeps(i) {
+			c = kept
 		}
 		p.perform(ctx, c, i)
 		p.schedule.done(i)
@@ -137,9 +141,11 @@ type Outcome struct {
 	Read         bool
 }
 
-// keeps tells whether a worker keeps its connections.
-func (o Options) keeps(worker int) bool {
-	return float64(worker) < o.KeepAlive*float64(o.Workers)
+// keeps tells whether a step goes over a kept connection. By the step and not by
+// the worker: which workers are busy is chance.
+func (o Options) keeps(step int) bool {
+	const of = 100
+	return float64(step*37%of) < o.KeepAlive*of // 37: spread, and without a common factor
 }
 
 // attempt sends a step once. What to expect is asked anew each time, since an

@@ -46,7 +46,7 @@ type options struct {
 
 // The load: users who tweet, follow and unfollow.
 const (
-	loadUsers   = 12
+	loadUsers   = 24
 	loadActions = 60_000 // more than any drill sends
 	loadWorkers = 64
 )
@@ -97,7 +97,7 @@ func registerUsers(ctx context.Context, base string) error {
 	return nil
 }
 
-// startLoad begins to send. Every second worker opens a connection for each request.
+// startLoad begins to send. Every second request opens a connection of its own.
 func startLoad(ctx context.Context, o options, mark string) *load {
 	l := &load{opts: o, enough: make(chan struct{})}
 	opts := simulate.Options{
