@@ -12,7 +12,9 @@ type aim struct {
 	api       bool    // failed and percent speak of the API alone
 	percent   float64 // of all requests, at most
 	last      seconds // no failure later than so long after the fault
-	strength  seconds // all replicas again after so long, plus what emulation adds
+	strength  seconds // all replicas again after so long, plus what emulation adds: a start, and
+	lag       seconds // how much later the lab's health checks find a hung process than those of stack.yml
+	detection bool    // no failure after the fault was detected
 	unchanged bool    // no replica was replaced
 }
 
@@ -24,8 +26,8 @@ var aims = map[string]aim{
 	"bad-late":       {sent: 5000, percent: 1},
 	"bad-arch":       {sent: 5000, failed: most(0)},
 	"absent-digest":  {sent: 5000, failed: most(0)},
-	"kill-task":      {percent: 1, strength: 60},
-	"hang-task":      {percent: 1, strength: 60},
+	"kill-task":      {percent: 1, detection: true, strength: 60},
+	"hang-task":      {percent: 1, detection: true, strength: 60, lag: 2*20 - 3*5},
 	"oom-task":       {percent: 1, strength: 60},
 	"ui-crash-loop":  {sent: 2000, failed: most(0), api: true},
 	"kill-node":      {last: 5, strength: 60},
@@ -61,7 +63,10 @@ func (a aim) String() string {
 		parts = append(parts, fmt.Sprintf("none failed after %g s", float64(a.last)))
 	}
 	if a.strength > 0 {
-		parts = append(parts, fmt.Sprintf("full strength ≤ %g s + a start", float64(a.strength)))
+		parts = append(parts, fmt.Sprintf("full strength ≤ %g s + a start", float64(a.strength+a.lag)))
+	}
+	if a.detection {
+		parts = append(parts, "none failed after its detection")
 	}
 	if a.unchanged {
 		parts = append(parts, "no replica replaced")
@@ -85,7 +90,8 @@ func (a aim) missed(r result) (missed []string) {
 		{a.failed != nil && failed > *value(a.failed), fmt.Sprintf("%d failed", failed)},
 		{a.percent > 0 && float64(failed)*100 > a.percent*float64(r.Sent), fmt.Sprintf("%.1f %% failed", float64(failed)*100/float64(max(1, r.Sent)))},
 		{a.last > 0 && r.Last > a.last, fmt.Sprintf("one failed %g s after the fault", float64(r.Last))},
-		{a.strength > 0 && *value(r.Strength) > a.strength+r.Start, fmt.Sprintf("full strength after %g s, a start takes %g s", float64(*value(r.Strength)), float64(r.Start))},
+		{a.strength > 0 && *value(r.Strength) > a.strength+a.lag+r.Start, fmt.Sprintf("full strength after %g s, a start takes %g s", float64(*value(r.Strength)), float64(r.Start))},
+		{a.detection && r.Last > *value(r.Detect)+1, fmt.Sprintf("one failed %g s after the fault", float64(r.Last))}, // 1 s: a look at the Swarm takes its time
 		{a.unchanged && r.Replaced > 0, fmt.Sprintf("%d replicas replaced", r.Replaced)},
 	} {
 		if m.bad {

@@ -28,7 +28,7 @@ func TestEveryDrillHasAnAim(t *testing.T) {
 // Each part of an aim can be missed, and is named then.
 func TestAnAimCanBeMissed(t *testing.T) {
 	t.Parallel()
-	sixty, five := seconds(60), seconds(5)
+	sixty, thirty, five := seconds(60), seconds(30), seconds(5)
 	good := result{figures: figures{Sent: 6000}, Strength: &five}
 	for _, c := range []struct {
 		drill string
@@ -39,6 +39,7 @@ func TestAnAimCanBeMissed(t *testing.T) {
 		{"rolling-update", func(r *result) { r.Sent = 4999 }, "only 4999 sent"},
 		{"rolling-update", func(r *result) { r.Lost = 1 }, "1 acknowledged writes lost"},
 		{"kill-task", func(r *result) { r.Failed = 61 }, "1.0 % failed"},
+		{"hang-task", func(r *result) { r.Last, r.Detect = 32, &thirty }, "32 s after the fault"},
 		{"kill-node", func(r *result) { r.Last = 5.1 }, "5.1 s after the fault"},
 		{"kill-node", func(r *result) { r.Strength, r.Start = &sixty, 0; *r.Strength = 60.1 }, "full strength"},
 		{"ui-crash-loop", func(r *result) { r.Failed, r.APIFailed = 500, 1 }, "1 failed"},

@@ -47,10 +47,20 @@ func (r *run) hurt(ctx context.Context, what string, harm func(*client.Client, s
 	gone := func(s snapshot) bool {
 		return !slices.ContainsFunc(s.running("api"), func(t swarm.Task) bool { return t.ID == victim.ID })
 	}
-	if err := r.detected(ctx, "the replica has failed", gone); err != nil {
+	// A hung process is waited for until the grace period ends. That it was found, and
+	// gets no more requests, shows in its container's health.
+	if err := r.detected(ctx, "the replica has failed", func(s snapshot) bool {
+		return gone(s) || unhealthy(ctx, engine, id)
+	}); err != nil {
 		return err
 	}
 	return r.recovered(ctx, "another one in its place", gone)
+}
+
+func unhealthy(ctx context.Context, engine *client.Client, id string) bool {
+	got, err := engine.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	return err == nil && got.Container.State != nil && got.Container.State.Health != nil &&
+		got.Container.State.Health.Status == container.Unhealthy
 }
 
 // crashLoop is the outage that this system was built against: a bug in the UI ends
