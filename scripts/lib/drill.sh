@@ -27,7 +27,7 @@ the lab up first if it is not. Needs root, and a machine that does nothing else.
   --retry N     clients of the API try again so often
   --rate N      requests a second (default 20)
   --patience D  how long a client waits (default 2s; the nodes are emulated)
-  --sent N      requests a drill sends at least, if its aim asks for fewer (default 1000)
+  --sent N      requests a drill sends at least (default: what its aim asks for)
 
 Results are kept in .local/drills.jsonl, with the commit that they belong to.
 Exits 1 if an aim was missed.

@@ -63,7 +63,7 @@ func parseFlags(args []string) (flags, []string, error) {
 	set.Float64Var(&f.rate, "rate", 20, "")
 	set.DurationVar(&f.patience, "patience", 2*time.Second, "")
 	set.IntVar(&f.retries, "retry", 0, "")
-	set.IntVar(&f.sent, "sent", 1000, "")
+	set.IntVar(&f.sent, "sent", 0, "")
 	set.StringVar(&f.script, "script", "", "")
 	set.StringVar(&f.state, "state", "", "")
 	set.StringVar(&f.history, "history", "", "")

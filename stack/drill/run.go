@@ -20,6 +20,8 @@ const (
 	// tail is how long the load goes on after the recovery: what fails only then
 	// belongs to the fault as well.
 	tail = 10 * time.Second
+	// fewest is how many requests a drill sends, if its aim does not ask for more.
+	fewest = 1000
 )
 
 // run is one drill under way.
@@ -44,7 +46,7 @@ type bench struct {
 	cluster *cluster
 	images  images
 	load    options
-	sent    int // how many requests a drill sends at least, if its aim asks for fewer
+	sent    int // how many requests a drill sends at least; 0: as its aim asks
 	commit  string
 	out     io.Writer // progress
 }
@@ -170,7 +172,10 @@ func (r *run) counted() []sample {
 
 // tail keeps the load on until enough was sent, and none of it failed for a while.
 func (r *run) tail(ctx context.Context) error {
-	enough := max(r.sent, aims[r.drill.name].sent)
+	enough := r.sent
+	if enough == 0 {
+		enough = max(fewest, aims[r.drill.name].sent)
+	}
 	from := time.Now()
 	return until(ctx, patience, "the end of the load", func() bool {
 		return time.Since(from) > tail && len(r.counted()) >= enough
