@@ -77,7 +77,7 @@ image() { tail -n 1 "$STATE/image.$1"; }
 # product_commit names the last commit that changed what the drills are made on:
 # the program and the stack, not its documents.
 product_commit() {
-	local inputs=(Dockerfile go.mod service migrations stack.yml stack/lab.yml stack/lab)
+	local inputs=(Dockerfile go.mod service migrations stack.yml stack/lab.yml stack/lab ':!*.md' ':!*_test.go')
 	git -C "$ROOT" log -1 --format=%h -- "${inputs[@]}" 2>/dev/null | tr -d '\n'
 	git -C "$ROOT" diff --quiet HEAD -- "${inputs[@]}" 2>/dev/null || printf -- '-dirty'
 }
