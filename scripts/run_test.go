@@ -81,6 +81,7 @@ func TestMisuseIsOneLineAndExitTwo(t *testing.T) {
 		{"logs", "cache"},
 		{"logs", "--lines", "many"},
 		{"clean", "--all"},
+		{"drill"},
 	} {
 		got := runIn(t, "..", args...)
 		if got.code != 2 || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 {
