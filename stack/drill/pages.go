@@ -29,10 +29,14 @@ func (l *load) startPages(ctx context.Context) {
 	for i := range people {
 		v := newVisitor(fmt.Sprintf("Visitor %d", i), urls(l.opts.nodes, l.opts.webPort), i%2 == 0, l.opts.patience)
 		l.done.Go(func() {
-			if err := v.signIn(ctx); err != nil {
+			for err := v.signIn(ctx); err != nil; err = v.signIn(ctx) {
 				now := time.Now()
 				l.add(sample{surface: "web", began: now, ended: now, failure: err.Error()})
-				return
+				select {
+				case <-l.enough:
+					return
+				case <-time.After(time.Second):
+				}
 			}
 			l.visit(ctx, v, time.Duration(float64(people)*4/l.opts.rate*float64(time.Second)))
 		})

@@ -143,7 +143,8 @@ func (r *run) warmUp(ctx context.Context) error {
 	}
 	r.load = startLoad(ctx, opts, fmt.Sprintf("%x", time.Now().Unix()))
 	err := until(ctx, warmUpLimit, "a load without failures", func() bool {
-		return succeeding(r.load.all()) > int(opts.rate*5)
+		all := r.load.all()
+		return succeeding(all) > int(opts.rate*5) && (!opts.pages || seen(all, "web"))
 	})
 	if err != nil {
 		_, stopErr := r.load.stop()
@@ -163,6 +164,11 @@ func succeeding(all []sample) (n int) {
 		n++
 	}
 	return n
+}
+
+// seen tells whether a surface is among what was asked.
+func seen(all []sample, surface string) bool {
+	return slices.ContainsFunc(all, func(s sample) bool { return s.surface == surface && s.failure == "" })
 }
 
 // counted leaves out what was sent before the load was steady.
