@@ -62,12 +62,13 @@ stack_await() {
 	done
 }
 
-# services_words prints "api 2/3 updating, web 3/3".
+# services_words prints "api 2/3 updating, web 3/3", or nothing while no manager
+# leads.
 services_words() {
 	local n
 	n=$(first_answering)
 	[[ -n $n ]] || return 0
-	engine "$n" service ls --filter "label=com.docker.stack.namespace=$STACK" --format '{{.ID}} {{.Name}} {{.Replicas}}' 2>/dev/null | sort -k 2 |
+	{ engine "$n" service ls --filter "label=com.docker.stack.namespace=$STACK" --format '{{.ID}} {{.Name}} {{.Replicas}}' 2>/dev/null || true; } | sort -k 2 |
 		while read -r id name replicas _; do
 			state=$(engine "$n" service inspect -f '{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}' "$id" 2>/dev/null) || state=unknown
 			[[ $state != completed ]] || state=''
