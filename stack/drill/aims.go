@@ -40,7 +40,7 @@ var aims = map[string]aim{
 	"db-blackhole":   {strength: 5, unchanged: true},
 	"db-down-60s":    {strength: 5, unchanged: true},
 	"scale":          {sent: 5000, failed: most(0)},
-	"quorum-lost":    {last: 5},
+	"quorum-lost":    {strength: 60, lag: 45}, // the lag: two emulated machines start
 	"secret-rotate":  {sent: 5000, failed: most(0)},
 }
 
