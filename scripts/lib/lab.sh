@@ -316,11 +316,11 @@ lab_start() {
 	note "the Swarm counts on it again, after $((SECONDS - began)) s"
 }
 
-# swarm_await N waits until the others take a node for a manager that is there:
-# before, the Swarm would not survive the loss of another one.
+# swarm_await N [AVAILABILITY] waits until the others take a node for a manager that
+# is there: before, the Swarm would not survive the loss of another one.
 swarm_await() {
 	local deadline=$((SECONDS + BOOT_SECONDS))
-	until [[ $(node_words "$1" "$1") =~ ^ready.*(leader|reachable) ]]; do
+	until [[ $(node_words "$1" "$1") =~ ^ready\ ${2:-}.*(leader|reachable) ]]; do
 		((SECONDS < deadline)) || die "n$1 did not return to the Swarm in $BOOT_SECONDS s"
 		sleep 0.5
 	done
@@ -369,6 +369,19 @@ lab_recover() {
 		join_swarm "$n" "$left"
 		swarm_await "$n"
 	done
+	renew_mesh "$left"
+}
+
+# renew_mesh N starts an engine again whose mesh still leads to the nodes of before:
+# its ports would reach only what runs on N itself. First the replicas leave it.
+renew_mesh() {
+	engine "$1" node update --availability drain "n$1" >/dev/null || die "n$1 cannot be drained"
+	stack_await
+	note "starting the engine of n$1 again"
+	into "$1" 'pkill -x dockerd; while pidof dockerd >/dev/null; do sleep 0.2; done' || true
+	vm_await "$1"
+	swarm_await "$1" drain
+	engine "$1" node update --availability active "n$1" >/dev/null || die "n$1 stays drained"
 }
 
 lab_db() {

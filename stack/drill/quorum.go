@@ -43,9 +43,16 @@ func loseQuorum(ctx context.Context, r *run) error {
 		return err
 	}
 	r.cluster.alive = nodeNames
-	return r.recovered(ctx, "a quorum of three, all replicas", func(s snapshot) bool {
+	err = r.recovered(ctx, "a quorum of three, all replicas", func(s snapshot) bool {
 		return !slices.ContainsFunc(nodeNames, func(n string) bool { return !s.ready(n) })
 	})
+	if err != nil {
+		return err
+	}
+	if err := r.rebalance(ctx); err != nil {
+		return err
+	}
+	return r.lab.do(ctx, "mesh") // that the survivor's ports lead to the new nodes, too
 }
 
 func (r *run) noQuorum(ctx context.Context) error {
