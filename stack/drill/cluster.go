@@ -170,10 +170,14 @@ func (s snapshot) image(service string) string {
 	return s.services[service].Spec.TaskTemplate.ContainerSpec.Image
 }
 
-// ended tells whether an update that began after the given version has ended so.
-func (s snapshot) ended(service string, state swarm.UpdateState, since time.Time) bool {
-	u := s.services[service].UpdateStatus
-	return u != nil && u.State == state && u.StartedAt != nil && u.StartedAt.After(since)
+// ended tells whether an update has ended so that is another than the one before. Times
+// are only compared with each other: the nodes' clocks are not ours.
+func (s snapshot) ended(service string, state swarm.UpdateState, before snapshot) bool {
+	u, old := s.services[service].UpdateStatus, before.services[service].UpdateStatus
+	if u == nil || u.State != state || u.StartedAt == nil {
+		return false
+	}
+	return old == nil || old.StartedAt == nil || !u.StartedAt.Equal(*old.StartedAt)
 }
 
 // container finds the container of a task, on the task's node.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,20 +23,22 @@ func rollingUpdate(ctx context.Context, r *run) error {
 	if r.before.image("api") == image {
 		image = r.images.current
 	}
-	return r.update(ctx, "another release of both services", image, nil)
+	return r.update(ctx, "another release of both services", image, nil, services...)
 }
 
-// update deploys and waits until both services say that they have done it.
-func (r *run) update(ctx context.Context, what, image string, env []string, overlays ...string) error {
-	began := time.Now()
-	deploy := func() error { return r.lab.deploy(ctx, image, env, overlays...) }
-	err := r.strikeOnce(what, deploy)
+// update deploys and waits until the services that it changes say that they have done it.
+func (r *run) update(ctx context.Context, what, image string, env []string, changed ...string) error {
+	before, err := r.cluster.look(ctx)
 	if err != nil {
 		return err
 	}
-	return r.recovered(ctx, "both services updated", func(s snapshot) bool {
-		return each(func(name string) bool {
-			return s.image(name) == image && s.ended(name, swarm.UpdateStateCompleted, began.Add(-time.Second))
+	deploy := func() error { return r.lab.deploy(ctx, image, env) }
+	if err := r.strikeOnce(what, deploy); err != nil {
+		return err
+	}
+	return r.recovered(ctx, strings.Join(changed, " and ")+" updated", func(s snapshot) bool {
+		return !slices.ContainsFunc(changed, func(name string) bool {
+			return s.image(name) != image || !s.ended(name, swarm.UpdateStateCompleted, before)
 		})
 	})
 }
@@ -58,14 +61,13 @@ func faulty(fault string) func(context.Context, *run) error {
 
 // badRelease deploys what cannot work; the Swarm must go back by itself.
 func (r *run) badRelease(ctx context.Context, image string, env []string, overlays ...string) error {
-	began := time.Now()
 	err := r.strike("deploying it to both services", func() error { return r.lab.deploy(ctx, image, env, overlays...) })
 	if err != nil {
 		return err
 	}
 	back := func(name string, s snapshot) bool {
-		return s.ended(name, swarm.UpdateStateRollbackStarted, began.Add(-time.Second)) ||
-			s.ended(name, swarm.UpdateStateRollbackCompleted, began.Add(-time.Second))
+		return s.ended(name, swarm.UpdateStateRollbackStarted, r.before) ||
+			s.ended(name, swarm.UpdateStateRollbackCompleted, r.before)
 	}
 	if err := r.detected(ctx, "both services roll back", func(s snapshot) bool {
 		return each(func(name string) bool { return back(name, s) })
@@ -74,7 +76,7 @@ func (r *run) badRelease(ctx context.Context, image string, env []string, overla
 	}
 	return r.recovered(ctx, "both are what they were before", func(s snapshot) bool {
 		return each(func(name string) bool {
-			return s.ended(name, swarm.UpdateStateRollbackCompleted, began.Add(-time.Second)) && s.image(name) == r.before.image(name)
+			return s.ended(name, swarm.UpdateStateRollbackCompleted, r.before) && s.image(name) == r.before.image(name)
 		})
 	})
 }
@@ -104,7 +106,7 @@ func rotateSecrets(ctx context.Context, r *run) error {
 	image := r.before.image("api")
 	if err := r.update(ctx, "both keys accepted, and the database's other login used", image, []string{
 		"SESSION_KEY_PREVIOUS_FILE=" + file("session.key.next"), "DATABASE_URL_FILE=" + file("database.url.next"),
-	}); err != nil {
+	}, services...); err != nil {
 		return err
 	}
 	if err := r.lab.do(ctx, "db", "rotated"); err != nil {
@@ -112,7 +114,7 @@ func rotateSecrets(ctx context.Context, r *run) error {
 	}
 	if err := r.update(ctx, "the new key used, the old one accepted", image, []string{
 		"SESSION_KEY_FILE=" + file("session.key.next"), "SESSION_KEY_PREVIOUS_FILE=" + file("session.key"),
-	}); err != nil {
+	}, "web"); err != nil {
 		return err
 	}
 	return os.Rename(file("session.key.next"), file("session.key"))

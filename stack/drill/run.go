@@ -224,12 +224,12 @@ func (r *run) recovered(ctx context.Context, what string, also func(snapshot) bo
 	return nil
 }
 
-// slowestStart gives how long the slowest replica that is new since the fault took
+// slowestStart gives how long the slowest replica that was not there before took
 // from being made to being healthy: pulling, starting, the first good check.
 func (r *run) slowestStart(s snapshot) (slowest seconds) {
 	for name := range s.services {
 		for _, t := range s.running(name) {
-			if t.CreatedAt.After(r.fault) {
+			if !slices.ContainsFunc(r.before.tasks[name], func(old swarm.Task) bool { return old.ID == t.ID }) {
 				slowest = max(slowest, since(t.CreatedAt, t.Status.Timestamp))
 			}
 		}
