@@ -43,10 +43,14 @@ type client struct {
 	transport *http.Transport
 	header    http.Header
 	bases     []*url.URL
-	turn      int       // whose turn it is among bases
+	turn      int       // whose turn it is among bases: the next one's at each request, or if connections are kept, when one fails
 	conn      *tailConn // that the present request got; nil under TLS
 	trace     *httptrace.ClientTrace
 }
+
+// keptIdle is how long a connection may lie idle. Whoever keeps one longer than a
+// server drains (8 s in stack.yml) may send a request just when it is closed.
+const keptIdle = 6 * time.Second
 
 func newClient(bases []*url.URL, credentials string, closing bool, turn int) *client {
 	c := &client{bases: bases, turn: turn}
@@ -55,6 +59,7 @@ func newClient(bases []*url.URL, credentials string, closing bool, turn int) *cl
 		DisableKeepAlives:   closing, // and say "Connection: close"
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: 1,
+		IdleConnTimeout:     keptIdle,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, addr)
 			if err != nil {
@@ -82,6 +87,9 @@ func (c *client) do(ctx context.Context, timeout time.Duration, r request) answe
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	res, err := c.transport.RoundTrip(c.build(httptrace.WithClientTrace(ctx, c.trace), r))
+	if c.transport.DisableKeepAlives || err != nil {
+		c.turn++
+	}
 	if err != nil {
 		return answer{err: fmt.Errorf("%s %s: %w", r.method, r.path+r.user, err)}
 	}
@@ -101,7 +109,6 @@ func (c *client) do(ctx context.Context, timeout time.Duration, r request) answe
 // again each time.
 func (c *client) build(ctx context.Context, r request) *http.Request {
 	base := c.bases[c.turn%len(c.bases)]
-	c.turn++
 	target := *base
 	target.Path, target.RawPath = base.Path+r.path+r.user, base.EscapedPath()+r.path+url.PathEscape(r.user)
 	target.RawQuery = r.query

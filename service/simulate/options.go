@@ -12,7 +12,7 @@ import (
 // Options say what a run does. The zero value of a field is a sensible one,
 // except for URLs and Actions.
 type Options struct {
-	URLs        []string // of the simulator API, used in turn
+	URLs        []string // of the simulator API: used in turn, or by workers that keep connections each its own until that fails
 	Actions     []Action
 	Workers     int             // default 1, as the course's simulator
 	Timeout     time.Duration   // of one request, from connecting to the body's end; default 300 ms

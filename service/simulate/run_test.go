@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -257,6 +258,32 @@ func TestHalfTheRequestsGoOverKeptConnections(t *testing.T) {
 	}
 	if k, c := len(kept), len(closed); k+c != len(opts.Actions) || max(k, c)-min(k, c) > 50 {
 		t.Errorf("%d kept, %d closed, want half of each", k, c)
+	}
+}
+
+// One that keeps connections stays with a server until that fails; one that opens
+// a connection each time asks the next each time.
+func TestAKeptConnectionStaysWithItsServer(t *testing.T) {
+	t.Parallel()
+	for keep, want := range map[float64]int{0: 2, 1: 1} {
+		asked := make(map[string]bool)
+		server, first := newFakeServer(t)
+		second := httptest.NewServer(server)
+		t.Cleanup(second.Close)
+		server.lie = func(_ http.ResponseWriter, r *http.Request, c call) bool {
+			if c.id >= 0 {
+				asked[r.Host] = true
+			}
+			return false
+		}
+		opts := quick(t, first, string(generated(t, 11, 100)))
+		opts.URLs, opts.KeepAlive = []string{first, second.URL}, keep
+		if _, err := Run(context.Background(), opts); err != nil {
+			t.Fatal(err)
+		}
+		if len(asked) != want {
+			t.Errorf("keep-alive %v: %d servers were asked, want %d", keep, len(asked), want)
+		}
 	}
 }
 
