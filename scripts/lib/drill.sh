@@ -17,7 +17,7 @@ when all was at full strength, and how many acknowledged writes were lost. Bring
 the lab up first if it is not. Needs root, and a machine that does nothing else.
 
   all           every drill; those done at this commit are not made again
-  smoke         rolling-update, bad-image, kill-task, kill-node
+  smoke         rolling-update, bad-image, kill-task, and kill-node through the edge
   --list        the drills
   --table       the newest result of each, as a table; makes nothing
   --compare COMMIT   the newest results beside those of another commit; makes nothing
@@ -49,7 +49,6 @@ cmd_drill() {
 	((EUID == 0)) || die 'drills need root, as the lab does: sudo ./scripts/run.sh drill …'
 	lab_stands || lab_up
 	drill_images
-	[[ " $* " != *' --edge '* ]] || edge_up
 	unlock # the drills take the lock themselves, by the lab's verbs
 	trap - ERR
 	in_ns "$ROOT/bin/drill" -script "$ROOT/scripts/run.sh" -state "$STATE" \
@@ -70,16 +69,6 @@ drill_images() {
 	push_image next --build-arg VERSION=next >/dev/null
 	push_image faults --build-arg TAGS=faults >/dev/null
 	push_image foreign --build-arg TARGETARCH=arm64 >/dev/null
-}
-
-# edge_up deploys the edge tier beside the stack as it is. It stays until lab down:
-# ./scripts/run.sh lab docker service rm minitwit_edge
-edge_up() {
-	[[ $(services_words) != *'edge 3/3'* ]] || return 0
-	EDGE_IMAGE=$(push_edge)
-	HAPROXY_CFG_SHA=$(digest <stack/edge/haproxy.cfg | cut -c 1-12)
-	export EDGE_IMAGE HAPROXY_CFG_SHA
-	lab_deploy "$(engine "$(first_answering)" service inspect -f '{{.Spec.TaskTemplate.ContainerSpec.Image}}' "${STACK}_api")" stack/edge.yml
 }
 
 # image TAG prints it by digest.

@@ -27,6 +27,7 @@ network namespace of its own. Needs root, on Debian or Ubuntu on amd64.
                        docker stack deploy of stack.yml, stack/lab.yml and more, and
                        wait until it has converged (default: the image of push)
   mesh                 which replicas answer on each node's published ports
+  edge up · edge down  the edge tier beside the stack (stack/edge.yml), or without it
   push-edge            make an image of HAProxy, push it; prints it by digest
   docker [N] ARGS…     docker's client on node N (default: the first that answers)
   ssh N [COMMAND…]     a shell on a node
@@ -49,7 +50,7 @@ cmd_lab() {
 	[[ -n $what ]] || misuse 'lab needs to know what to do; -h lists it'
 	shift
 	case $what in
-	up | status | down | push | push-edge | deploy | mesh | docker | ssh | outside | load | registry | db) "check_${what//-/_}" "$@" ;;
+	up | status | down | push | push-edge | deploy | mesh | docker | ssh | outside | load | registry | db | edge) "check_${what//-/_}" "$@" ;;
 	kill | start | cut | mend | recover) check_node "$what" "$@" ;;
 	*) misuse "lab knows no '$what'; -h lists what it knows" ;;
 	esac
@@ -83,6 +84,8 @@ check_db() {
 	[[ ${1:-} == psql || ($# == 1 && " stop start blackhole mend rotate rotated " == *" $1 "*) ]] ||
 		misuse 'lab db knows stop, start, blackhole, mend, psql, rotate and rotated'
 }
+
+check_edge() { [[ $# == 1 && " up down " == *" $1 "* ]] || misuse 'lab edge knows up and down'; }
 
 check_registry() {
 	[[ $# == 1 && " stop start " == *" $1 "* ]] || misuse 'lab registry knows stop and start'

@@ -132,3 +132,18 @@ replica_logs() {
 			done
 	done
 }
+
+# lab_edge brings the edge tier up beside the stack as it is, or takes it away.
+lab_edge() {
+	local current
+	if [[ $1 == down ]]; then
+		[[ $(services_words) != *edge* ]] || engine "$(first_answering)" service rm "${STACK}_edge" >/dev/null
+		return
+	fi
+	[[ $(services_words) != *'edge 3/3'* ]] || return 0
+	EDGE_IMAGE=$(lab_push_edge)
+	HAPROXY_CFG_SHA=$(digest <stack/edge/haproxy.cfg | cut -c 1-12)
+	export EDGE_IMAGE HAPROXY_CFG_SHA
+	current=$(engine "$(first_answering)" service inspect -f '{{.Spec.TaskTemplate.ContainerSpec.Image}}' "${STACK}_api")
+	lab_deploy "$current" stack/edge.yml
+}

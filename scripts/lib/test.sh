@@ -5,11 +5,11 @@
 . "$ROOT/scripts/lib/db.sh"
 . "$ROOT/scripts/lib/build.sh"
 
-PARTS='lint unit fuzz'
+PARTS='lint unit fuzz smoke'
 
 help_test() {
 	cat <<'TEXT'
-usage: ./scripts/run.sh test [lint] [unit] [fuzz]
+usage: ./scripts/run.sh test [lint] [unit] [fuzz] [smoke]
 
 Runs all that CI runs, or the named parts, in this order:
 
@@ -17,6 +17,8 @@ Runs all that CI runs, or the named parts, in this order:
   unit   all Go tests with the race detector, in random order; they start a
          real PostgreSQL and a real Chromium by themselves
   fuzz   every fuzz target for FUZZ_TIME (default 30s), one after another
+  smoke  the lab, what swarm doctor says of it, and the short form of the drills
+         (a quarter of an hour, both cores; Linux on amd64, as root or by sudo -n)
 
 What is missing (PostgreSQL, Chromium, shellcheck, shfmt, a C compiler for the
 race detector, on Linux HAProxy) is installed with apt-get. The first failure ends the run.
@@ -172,3 +174,23 @@ cmd_fuzz() {
 	[[ $FUZZ_TIME =~ ^[0-9]+(s|m|h|x)$ ]] || misuse "'$FUZZ_TIME' is no duration: try 30s or 10m"
 	cmd_test fuzz
 }
+
+# part_smoke runs the stack on a real Swarm. A lab that is up already stays up.
+part_smoke() {
+	[[ $(uname -s)/$(uname -m) == Linux/x86_64 ]] || die 'smoke needs Linux on amd64; the rest: ./scripts/run.sh test lint unit fuzz'
+	if ! as_run lab status >/dev/null 2>&1; then
+		trap 'smoke_ended $?' EXIT
+	fi
+	check smoke 'lab up' as_run lab up
+	check smoke 'swarm doctor' as_run swarm doctor --lab
+	check smoke drills as_run drill smoke --rate 26 # 5,000 requests while an update goes on
+}
+
+# smoke_ended STATUS ends the lab that smoke began. Of a failure it shows how all stood.
+smoke_ended() {
+	(($1 == 0)) || as_run lab status >&2 || true
+	as_run lab down
+}
+
+# as_run VERB… is this program as root, with the Go that we found.
+as_run() { as_root env PATH="$PATH" HOME="$HOME" "$ROOT/scripts/run.sh" "$@"; }

@@ -11,7 +11,7 @@ type aim struct {
 	failed    *int    // at most so many of them
 	api       bool    // failed and percent speak of the API alone
 	percent   float64 // of all requests, at most
-	last      seconds // no failure later than so long after the fault
+	last      seconds // no failure later than so long after the fault; none at all if sheltered
 	strength  seconds // all replicas again after so long, plus what emulation adds: a start, and
 	lag       seconds // how much later the lab's health checks find a hung process than those of stack.yml
 	detection bool    // no failure after the fault was detected
@@ -60,7 +60,7 @@ func (a aim) String() string {
 		parts = append(parts, fmt.Sprintf("≤ %g %% failed", a.percent))
 	}
 	if a.last > 0 {
-		parts = append(parts, fmt.Sprintf("none failed after %g s", float64(a.last)))
+		parts = append(parts, fmt.Sprintf("none failed after %g s, none at all through the edge or with a retry", float64(a.last)))
 	}
 	if a.strength > 0 {
 		parts = append(parts, fmt.Sprintf("full strength ≤ %g s + a start", float64(a.strength+a.lag)))
@@ -91,6 +91,7 @@ func (a aim) missed(r result) (missed []string) {
 		{a.percent > 0 && float64(failed)*100 > a.percent*float64(r.Sent), fmt.Sprintf("%.1f %% failed", float64(failed)*100/float64(max(1, r.Sent)))},
 		{a.last > 0 && r.Last > a.last, fmt.Sprintf("one failed %g s after the fault", float64(r.Last))},
 		{a.strength > 0 && *value(r.Strength) > a.strength+a.lag+r.Start, fmt.Sprintf("full strength after %g s, a start takes %g s", float64(*value(r.Strength)), float64(r.Start))},
+		{a.last > 0 && r.sheltered() && failed > 0, fmt.Sprintf("%d failed", failed)},
 		{a.detection && r.Last > *value(r.Detect)+1, fmt.Sprintf("one failed %g s after the fault", float64(r.Last))}, // 1 s: a look at the Swarm takes its time
 		{a.unchanged && r.Replaced > 0, fmt.Sprintf("%d replicas replaced", r.Replaced)},
 	} {
@@ -100,6 +101,9 @@ func (a aim) missed(r result) (missed []string) {
 	}
 	return missed
 }
+
+// sheltered tells whether something tries again where the mesh does not.
+func (r result) sheltered() bool { return r.Via == "edge" || r.Retries > 0 }
 
 // value is what a pointer points to, or zero.
 func value[T any](p *T) *T {

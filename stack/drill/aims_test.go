@@ -18,9 +18,9 @@ func TestEveryDrillHasAnAim(t *testing.T) {
 			t.Errorf("%s is not complete", d.name)
 		}
 	}
-	for _, name := range smoke {
-		if _, _, err := choose([]string{name}); err != nil {
-			t.Error(err)
+	for _, d := range smoke() {
+		if d.make == nil || d.edge != (d.name == "kill-node") {
+			t.Errorf("smoke has %q, through the edge: %v", d.name, d.edge)
 		}
 	}
 }
@@ -41,6 +41,8 @@ func TestAnAimCanBeMissed(t *testing.T) {
 		{"kill-task", func(r *result) { r.Failed = 61 }, "1.0 % failed"},
 		{"hang-task", func(r *result) { r.Last, r.Detect = 32, &thirty }, "32 s after the fault"},
 		{"kill-node", func(r *result) { r.Last = 5.1 }, "5.1 s after the fault"},
+		{"kill-node", func(r *result) { r.Failed, r.Last, r.Via = 1, 0.2, "edge" }, "1 failed"},
+		{"kill-node", func(r *result) { r.Failed, r.Last, r.Retries = 1, 0.2, 1 }, "1 failed"},
 		{"kill-node", func(r *result) { r.Strength, r.Start = &sixty, 0; *r.Strength = 60.1 }, "full strength"},
 		{"ui-crash-loop", func(r *result) { r.Failed, r.APIFailed = 500, 1 }, "1 failed"},
 		{"db-restart", func(r *result) { r.Replaced = 1 }, "1 replicas replaced"},

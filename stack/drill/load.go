@@ -48,7 +48,9 @@ type options struct {
 const (
 	loadUsers   = 24
 	loadActions = 60_000 // more than any drill sends
-	loadWorkers = 64
+	// loadWorkers can all wait for a dead node at once (26 requests a second, 2 s each),
+	// and are few enough that kept connections do not lie idle for long.
+	loadWorkers = 40
 )
 
 // user gives the name of one of them.

@@ -107,7 +107,7 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 		writeTable(out, compared(past, f.compare, f.commit))
 		return true, nil
 	}
-	drills, resume, err := choose(names)
+	drills, resume, err := choose(names, f.edge)
 	if err != nil {
 		return false, err
 	}
@@ -151,21 +151,25 @@ func variants(past []result) (names []string) {
 }
 
 // choose gives the drills of the names. Only `all` leaves out what was done before.
-func choose(names []string) (drills []drill, resume bool, err error) {
-	if len(names) == 1 && names[0] == "all" {
-		return catalog, true, nil
-	}
-	if len(names) == 1 && names[0] == "smoke" {
-		names = smoke
-	}
-	for _, name := range names {
-		at := slices.IndexFunc(catalog, func(d drill) bool { return d.name == name })
-		if at < 0 {
-			return nil, false, fmt.Errorf("there is no drill %q; --list lists them", name)
+func choose(names []string, edge bool) (drills []drill, resume bool, err error) {
+	switch {
+	case len(names) == 1 && names[0] == "all":
+		drills, resume = slices.Clone(catalog), true
+	case len(names) == 1 && names[0] == "smoke":
+		drills = smoke()
+	default:
+		for _, name := range names {
+			d, err := find(name)
+			if err != nil {
+				return nil, false, err
+			}
+			drills = append(drills, d)
 		}
-		drills = append(drills, catalog[at])
 	}
-	return drills, false, nil
+	for i := range drills {
+		drills[i].edge = drills[i].edge || edge
+	}
+	return drills, resume, nil
 }
 
 func newBench(f flags, progress io.Writer) (*bench, error) {
@@ -175,17 +179,15 @@ func newBench(f flags, progress io.Writer) (*bench, error) {
 	}
 	b := &bench{
 		lab: lab{script: f.script, state: f.state, log: io.Discard}, cluster: cluster, images: f.images,
-		load: options{nodes: nodeNames, apiPort: meshAPIPort, webPort: meshWebPort, rate: f.rate, patience: f.patience, retries: f.retries},
+		load: options{nodes: nodeNames, rate: f.rate, patience: f.patience, retries: f.retries},
 		sent: f.sent, commit: f.commit, out: progress,
-	}
-	if f.edge {
-		b.load.apiPort, b.load.webPort = edgeAPIPort, edgeWebPort
 	}
 	return b, nil
 }
 
 // all makes the drills one after another, and writes down each as it ends.
 func (b *bench) all(ctx context.Context, drills []drill, f flags, past []result, resume bool, out io.Writer) (results []result, err error) {
+	defer func() { err = errors.Join(err, b.front(context.WithoutCancel(ctx), false)) }()
 	for i, d := range drills {
 		if before := done(past, d, f); resume && !f.fresh && before != nil {
 			fmt.Fprintf(b.out, "==> %s: done at this commit already (--fresh makes it again)\n", d.name)
@@ -198,6 +200,9 @@ func (b *bench) all(ctx context.Context, drills []drill, f flags, past []result,
 			continue
 		}
 		fmt.Fprintf(b.out, "[%d/%d] ", i+1, len(drills))
+		if err := b.front(ctx, d.edge); err != nil {
+			return results, err
+		}
 		r := b.perform(ctx, d)
 		if ctx.Err() != nil {
 			return results, errors.New("interrupted; 'drill all' goes on where it was")
@@ -219,12 +224,8 @@ func (b *bench) all(ctx context.Context, drills []drill, f flags, past []result,
 
 // done finds what the drill gave at this commit, the same way.
 func done(past []result, d drill, f flags) *result {
-	via := "mesh"
-	if f.edge {
-		via = "edge"
-	}
 	for _, r := range slices.Backward(past) {
-		if r.Case == d.name && r.Commit == f.commit && r.Via == via && r.Retries == f.retries && r.Rate == f.rate && r.Error == "" {
+		if r.Case == d.name && r.Commit == f.commit && r.Via == d.via() && r.Retries == f.retries && r.Rate == f.rate && r.Error == "" {
 			return &r
 		}
 	}

@@ -47,7 +47,7 @@ func newVisitor(name string, bases []string, keep bool, patience time.Duration) 
 	jar, _ := cookiejar.New(nil) // never an error without options
 	return &visitor{name: name, bases: bases, http: &http.Client{
 		Timeout: patience, Jar: oneJar{jar},
-		Transport:     &http.Transport{DisableKeepAlives: !keep, MaxIdleConnsPerHost: 4},
+		Transport:     &http.Transport{DisableKeepAlives: !keep, MaxIdleConnsPerHost: 4, IdleConnTimeout: 6 * time.Second}, // less than a replica drains
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

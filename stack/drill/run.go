@@ -46,7 +46,8 @@ type bench struct {
 	cluster *cluster
 	images  images
 	load    options
-	sent    int // how many requests a drill sends at least; 0: as its aim asks
+	sent    int  // how many requests a drill sends at least; 0: as its aim asks
+	edge    bool // the edge tier stands because we brought it up
 	commit  string
 	out     io.Writer // progress
 }
@@ -57,9 +58,17 @@ type drill struct {
 	name  string
 	what  string
 	quiet bool // no page views from the start: the drill itself begins with them
+	edge  bool // through the edge tier's ports instead of the mesh's
 	make  func(context.Context, *run) error
 	// prepare, if set, comes before the load; restore after it, also when the drill failed.
 	prepare, restore func(context.Context, *run) error
+}
+
+func (d drill) via() string {
+	if d.edge {
+		return "edge"
+	}
+	return "mesh"
 }
 
 func (r *run) say(format string, args ...any) {
@@ -68,6 +77,20 @@ func (r *run) say(format string, args ...any) {
 		at = fmt.Sprintf("%5.1f s  ", time.Since(r.fault).Seconds())
 	}
 	fmt.Fprintf(r.out, "    %s%s\n", at, fmt.Sprintf(format, args...))
+}
+
+// front brings the edge tier up, or takes away what it brought: its checks are much
+// for three emulated nodes.
+func (b *bench) front(ctx context.Context, wanted bool) error {
+	if wanted == b.edge {
+		return nil
+	}
+	b.edge = wanted
+	if wanted {
+		fmt.Fprintln(b.out, "==> bringing up the edge tier")
+		return b.lab.do(ctx, "edge", "up")
+	}
+	return b.lab.do(ctx, "edge", "down")
 }
 
 // perform runs a drill from a steady state to a steady state.
@@ -84,10 +107,7 @@ func (b *bench) perform(ctx context.Context, d drill) result {
 	}
 	res.Case, res.Commit, res.At, res.Took = d.name, b.commit, now(), since(began, time.Now())
 	res.Detect, res.Strength, res.Start = r.detect, r.strength, r.start
-	res.Via, res.Retries, res.Rate = "mesh", b.load.retries, b.load.rate
-	if b.load.apiPort != meshAPIPort {
-		res.Via = "edge"
-	}
+	res.Via, res.Retries, res.Rate = d.via(), b.load.retries, b.load.rate
 	a := aims[d.name]
 	res.Aim, res.Missed = a.String(), a.missed(res)
 	res.OK = len(res.Missed) == 0
@@ -134,6 +154,9 @@ func (r *run) steady(ctx context.Context) error {
 // for a while nothing has failed.
 func (r *run) warmUp(ctx context.Context) error {
 	opts := r.bench.load
+	if opts.apiPort, opts.webPort = meshAPIPort, meshWebPort; r.drill.edge {
+		opts.apiPort, opts.webPort = edgeAPIPort, edgeWebPort
+	}
 	if r.spare != nil {
 		opts.nodes = r.spare
 	}
