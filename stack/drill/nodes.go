@@ -171,16 +171,33 @@ func returnNode(ctx context.Context, r *run) error {
 	return r.rebalance(ctx)
 }
 
-// rebalance replaces the replicas one by one, each where there are fewest.
+// rebalance replaces the replicas one by one, each where there are fewest. An old one
+// counts until the new one is healthy, so that one pass may leave two of them on a
+// node: then once more.
 func (r *run) rebalance(ctx context.Context) error {
-	for _, name := range services {
-		if err := r.changeService(ctx, name, func(spec *swarm.ServiceSpec) { spec.TaskTemplate.ForceUpdate++ }); err != nil {
+	for {
+		before, err := r.cluster.look(ctx)
+		if err != nil {
 			return err
 		}
+		for _, name := range services {
+			if err := r.changeService(ctx, name, func(spec *swarm.ServiceSpec) { spec.TaskTemplate.ForceUpdate++ }); err != nil {
+				return err
+			}
+		}
+		s, err := r.cluster.await(ctx, "an update that changes nothing", func(s snapshot) bool {
+			return s.strong() && each(func(name string) bool { return s.ended(name, swarm.UpdateStateCompleted, before) })
+		})
+		if err != nil {
+			return err
+		}
+		if s.spread() {
+			break
+		}
+		r.say("a node was left out: once more")
 	}
 	if r.fault.IsZero() {
-		_, err := r.cluster.await(ctx, "replicas on every node", func(s snapshot) bool { return s.strong() && s.spread() })
-		return err
+		return nil
 	}
 	return r.recovered(ctx, "replicas on every node", snapshot.spread)
 }
