@@ -162,8 +162,7 @@ func drained(ctx context.Context, r *run) error {
 	return err
 }
 
-// returnNode brings a node back into service. The Swarm moves nothing by itself:
-// the replicas are spread anew by an update that changes nothing else.
+// returnNode brings a node back into service. The Swarm moves nothing by itself.
 func returnNode(ctx context.Context, r *run) error {
 	if err := r.strike(r.victim+" returns", func() error { return undrained(ctx, r) }); err != nil {
 		return err
@@ -171,35 +170,48 @@ func returnNode(ctx context.Context, r *run) error {
 	return r.rebalance(ctx)
 }
 
-// rebalance replaces the replicas one by one, each where there are fewest. An old one
-// counts until the new one is healthy, so that one pass may leave two of them on a
-// node: then once more.
+// rebalance gives each service a replica more for each node that has none, and then
+// takes as many away: the Swarm starts where there are fewest, and ends one where
+// there are most. An update would move all of them and still leave a node out now and
+// then: an old one counts until the new one is healthy, so of three on three nodes the
+// last may go anywhere.
 func (r *run) rebalance(ctx context.Context) error {
-	for {
-		before, err := r.cluster.look(ctx)
-		if err != nil {
-			return err
-		}
+	before, err := r.cluster.look(ctx)
+	if err != nil {
+		return err
+	}
+	for _, more := range []bool{true, false} {
 		for _, name := range services {
-			if err := r.changeService(ctx, name, func(spec *swarm.ServiceSpec) { spec.TaskTemplate.ForceUpdate++ }); err != nil {
+			replicas := *before.services[name].Spec.Mode.Replicated.Replicas
+			if more {
+				replicas += before.without(name)
+			}
+			if err := r.rescale(ctx, name, replicas); err != nil {
 				return err
 			}
 		}
-		s, err := r.cluster.await(ctx, "an update that changes nothing", func(s snapshot) bool {
-			return s.strong() && each(func(name string) bool { return s.ended(name, swarm.UpdateStateCompleted, before) })
-		})
-		if err != nil {
+		if _, err := r.cluster.await(ctx, "replicas to be spread", snapshot.strong); err != nil {
 			return err
 		}
-		if s.spread() {
-			break
-		}
-		r.say("a node was left out: once more")
 	}
 	if r.fault.IsZero() {
 		return nil
 	}
 	return r.recovered(ctx, "replicas on every node", snapshot.spread)
+}
+
+// without counts the nodes that could have a replica of the service and have none.
+func (s snapshot) without(service string) (count uint64) {
+	for _, n := range nodeNames {
+		if s.ready(n) && !s.has(n, service) {
+			count++
+		}
+	}
+	return count
+}
+
+func (r *run) rescale(ctx context.Context, name string, replicas uint64) error {
+	return r.changeService(ctx, name, func(spec *swarm.ServiceSpec) { spec.Mode.Replicated.Replicas = &replicas })
 }
 
 // changeService changes what a service shall be, by way of any manager.
@@ -221,7 +233,7 @@ func scale(ctx context.Context, r *run) error {
 	for _, replicas := range []uint64{6, 3} {
 		what := fmt.Sprintf("%d replicas of the API", replicas)
 		err := r.strikeOnce(what, func() error {
-			return r.changeService(ctx, "api", func(spec *swarm.ServiceSpec) { spec.Mode.Replicated.Replicas = &replicas })
+			return r.rescale(ctx, "api", replicas)
 		})
 		if err != nil {
 			return err
@@ -234,6 +246,5 @@ func scale(ctx context.Context, r *run) error {
 }
 
 func scaledBack(ctx context.Context, r *run) error {
-	three := uint64(3)
-	return r.changeService(ctx, "api", func(spec *swarm.ServiceSpec) { spec.Mode.Replicated.Replicas = &three })
+	return r.rescale(ctx, "api", 3)
 }
