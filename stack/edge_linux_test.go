@@ -38,9 +38,10 @@ type edge struct {
 // replica stands for a task of the API. It answers as its mode says, to checks
 // too, and counts the requests that are no checks.
 type replica struct {
-	addr   string
-	server *http.Server
-	answer atomic.Pointer[http.HandlerFunc]
+	addr     string
+	listener net.Listener
+	server   *http.Server
+	answer   atomic.Pointer[http.HandlerFunc]
 
 	mu   sync.Mutex
 	seen map[string]int // by X-Id
@@ -187,7 +188,7 @@ func startReplica(t *testing.T, addr string) *replica {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &replica{addr: listener.Addr().String(), seen: map[string]int{}}
+	r := &replica{addr: listener.Addr().String(), listener: listener, seen: map[string]int{}}
 	r.become(healthy)
 	r.server = &http.Server{Handler: r, ReadHeaderTimeout: time.Minute}
 	go func() { _ = r.server.Serve(listener) }()
@@ -293,15 +294,19 @@ type reply struct {
 // send makes one request on a connection of its own, as the simulator does.
 func (e *edge) send(t *testing.T, method, id string) reply {
 	t.Helper()
+	return e.sendBy(t, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, method, id)
+}
+
+func (e *edge) sendBy(t *testing.T, client *http.Client, method, id string) reply {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+e.api+"/msgs/x?latest=1", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Close = true
 	req.Header.Set("X-Id", id)
 	req.Header.Set("X-Forwarded-For", "192.0.2.1")
 	began := time.Now()
-	res, err := http.DefaultClient.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		return reply{body: err.Error(), took: time.Since(began)}
 	}
@@ -354,6 +359,29 @@ func TestADeadNodeCostsNoRequest(t *testing.T) {
 	e.unharmed(t, http.MethodGet, 60)
 	if up := e.up(); up != 2 {
 		t.Errorf("%d replicas are up, want 2", up)
+	}
+}
+
+// A node dies without a word: the connections to its replica look as they did.
+func TestNothingIsSentOnAConnectionThatADeadNodeLeft(t *testing.T) {
+	t.Parallel()
+	e := startEdge(t)
+	kept := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	defer kept.CloseIdleConnections()
+	for i := range 9 {
+		e.sendBy(t, kept, http.MethodPost, fmt.Sprint("before", i))
+	}
+	dead := e.replicas[0]
+	if dead.total() == 0 {
+		t.Fatal("the replica got nothing while it lived: there is no connection to it")
+	}
+	dead.become(hung)
+	_ = dead.listener.Close()
+	swallow(t, dead.addr)
+	for i := range 9 {
+		if got := e.sendBy(t, kept, http.MethodPost, fmt.Sprint("after", i)); got.status != http.StatusOK || got.took > patience {
+			t.Errorf("write %d: %d %q after %v, want 200 within %v", i, got.status, got.body, got.took, patience)
+		}
 	}
 }
 

@@ -145,5 +145,5 @@ lab_edge() {
 	HAPROXY_CFG_SHA=$(digest <stack/edge/haproxy.cfg | cut -c 1-12)
 	export EDGE_IMAGE HAPROXY_CFG_SHA
 	current=$(engine "$(first_answering)" service inspect -f '{{.Spec.TaskTemplate.ContainerSpec.Image}}' "${STACK}_api")
-	lab_deploy "$current" stack/edge.yml
+	lab_deploy "$current" stack/edge.yml stack/lab/edge.yml
 }
