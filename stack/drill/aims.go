@@ -27,7 +27,7 @@ var aims = map[string]aim{
 	"bad-arch":       {sent: 5000, failed: most(0)},
 	"absent-digest":  {sent: 5000, failed: most(0)},
 	"kill-task":      {percent: 1, detection: true, strength: 60},
-	"hang-task":      {percent: 1, detection: true, strength: 60, lag: 2*20 - 3*5},
+	"hang-task":      {percent: 1, detection: true, strength: 60, lag: 2*(20+15) - 3*(5+3)}, // interval and timeout
 	"oom-task":       {percent: 1, strength: 60},
 	"ui-crash-loop":  {sent: 2000, failed: most(0), api: true},
 	"kill-node":      {last: 5, strength: 60},

@@ -33,7 +33,8 @@ func address(node string) string { return "10.77.0.1" + strings.TrimPrefix(node,
 func openCluster() (*cluster, error) {
 	c := &cluster{engines: map[string]*client.Client{}, alive: nodeNames}
 	for _, n := range nodeNames {
-		engine, err := client.New(client.WithHost("tcp://"+address(n)+":2375"), client.WithTimeout(5*time.Second))
+		// The engine itself waits up to 10 s for the end of what it kills.
+		engine, err := client.New(client.WithHost("tcp://"+address(n)+":2375"), client.WithTimeout(15*time.Second))
 		if err != nil {
 			return nil, fmt.Errorf("engine of %s: %w", n, err)
 		}
