@@ -52,7 +52,13 @@ func loseQuorum(ctx context.Context, r *run) error {
 	if err := r.rebalance(ctx); err != nil {
 		return err
 	}
-	return r.lab.do(ctx, "mesh") // that the survivor's ports lead to the new nodes, too
+	// The survivor's ports have to lead to the new nodes too, once gossip has told it.
+	var last error
+	err = until(ctx, 3*time.Minute, "answers of all replicas on each node", func() bool {
+		last = r.lab.do(ctx, "mesh")
+		return last == nil
+	})
+	return errors.Join(err, last)
 }
 
 func (r *run) noQuorum(ctx context.Context) error {
