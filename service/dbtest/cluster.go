@@ -1,6 +1,6 @@
 // Package dbtest gives tests a real PostgreSQL: a private cluster in a
 // temporary folder, started at first use, and a fresh migrated database for
-// each test. It is imported by tests only.
+// each test. It is imported by tests and drills only.
 package dbtest
 
 import (

@@ -11,6 +11,10 @@ import (
 // values over 2,704 bytes; 255 runes of 4 bytes stay well below that.
 const MaxNameRunes = 255
 
+// CanaryName is the user as whom monitoring writes. The schema brings it; nobody can
+// sign in as it, and its messages stand on its own page alone.
+const CanaryName = "minitwit-canary"
+
 // User is somebody who has registered.
 type User struct {
 	ID           int64

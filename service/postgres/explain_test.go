@@ -120,7 +120,7 @@ func TestLookupsAreByIndex(t *testing.T) {
 		{"set flagged", postgres.SetFlagged, []any{"{7}", true}, 1},
 		{"follow", postgres.Follow, []any{"user1", "user200"}, 2},
 		{"unfollow", postgres.Unfollow, []any{"user1", "user200"}, 2},
-		{"follows", postgres.Follows, []any{"user1", 10}, 12},
+		{"follows", postgres.Follows, []any{"user1", 10}, 13}, // 10, the user twice, the canary as the first by id
 	} {
 		p := explain(t, s, c.query, c.args...)
 		for _, relation := range []string{"users", "messages"} {

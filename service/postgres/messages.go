@@ -11,13 +11,22 @@ import (
 // What is done to messages; a test explains each.
 const (
 	addMessageQuery = `INSERT INTO messages (author_id, text) SELECT id, $2 FROM users WHERE username = $1`
+	// The canary keeps its messages of the last hour: the public timeline reads over
+	// them, so there must not be many.
+	addCanaryMessageQuery = `
+		WITH old AS (DELETE FROM messages WHERE author_id = -1 AND NOT flagged AND pub_date < floor(extract(epoch FROM now())) - 3600)
+		` + addMessageQuery
 	setFlaggedQuery = `UPDATE messages SET flagged = $2 WHERE id = ANY($1::bigint[])`
 )
 
 // AddMessage stores a message of a user, or gives minitwit.ErrUserNotFound.
 // The database's clock dates it.
 func (s *Store) AddMessage(ctx context.Context, author, text string) error {
-	n, err := s.exec(ctx, "add message", addMessageQuery, author, text)
+	query := addMessageQuery
+	if author == minitwit.CanaryName {
+		query = addCanaryMessageQuery
+	}
+	n, err := s.exec(ctx, "add message", query, author, text)
 	if err == nil && n == 0 {
 		return minitwit.ErrUserNotFound
 	}

@@ -241,6 +241,33 @@ func TestFlaggedMessagesAreNeverShown(t *testing.T) {
 	}
 }
 
+// The public timeline reads over the canary's messages, so the old ones go.
+func TestTheCanarysMessagesAreItsOwnPagesAlone(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Open(t)
+	register(t, s, "ada")
+	for _, author := range []string{"ada", minitwit.CanaryName} {
+		if err := s.AddMessage(t.Context(), author, "old"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.DB().ExecContext(t.Context(), `UPDATE messages SET pub_date = pub_date - 3700`); err != nil {
+		t.Fatal(err)
+	}
+	for _, author := range []string{"ada", minitwit.CanaryName} {
+		if err := s.AddMessage(t.Context(), author, "new"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own, err := s.UserMessages(t.Context(), minitwit.CanaryName, 10)
+	if want := []string{minitwit.CanaryName + ": new"}; err != nil || !cmp.Equal(texts(own), want) {
+		t.Errorf("its page = %q, %v, want %q", texts(own), err, want)
+	}
+	if got, want := texts(mustPublic(t, s)), []string{"ada: new", "ada: old"}; !cmp.Equal(got, want) {
+		t.Errorf("public = %q, want %q", got, want)
+	}
+}
+
 func mustPublic(t *testing.T, s *postgres.Store) []minitwit.Message {
 	t.Helper()
 	messages, err := s.PublicMessages(t.Context(), 1000)

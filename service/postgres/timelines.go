@@ -13,10 +13,11 @@ import (
 // messages in that order: the price of a page depends neither on how deep it
 // lies nor on how many messages there are.
 const (
+	// Authors below 1 are no people: the canary.
 	publicPage = `
 		SELECT m.id, u.username AS author, m.text, m.pub_date AS pubdate
 		FROM messages m JOIN users u ON u.id = m.author_id
-		WHERE NOT m.flagged AND (m.pub_date, m.id) < ($1::bigint, $2::bigint)
+		WHERE NOT m.flagged AND m.author_id > 0 AND (m.pub_date, m.id) < ($1::bigint, $2::bigint)
 		ORDER BY m.pub_date DESC, m.id DESC LIMIT $3`
 
 	// The newest of each author are taken by index, then merged.
