@@ -183,6 +183,7 @@ func (p *program) openSurface(name string) (*postgres.Store, server.SurfaceOptio
 		return nil, options, err
 	}
 	server.RegisterPool(p.registry, store.DB(), name)
+	server.RegisterDatabase(options.Registerer, store.Ping)
 	return store, options, nil
 }
 

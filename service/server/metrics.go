@@ -43,6 +43,19 @@ func RegisterPool(reg prometheus.Registerer, db *sql.DB, name string) {
 	reg.MustRegister(collectors.NewDBStatsCollector(db, name))
 }
 
+// RegisterDatabase reports at each scrape whether the database answers through a
+// surface's pool: what its users feel, a pool that is used up included.
+func RegisterDatabase(reg prometheus.Registerer, ping func(context.Context) error) {
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "minitwit_database_up", Help: "1 if the database answers this replica through the pool that its requests use.",
+	}, func() float64 {
+		if ping(context.Background()) != nil {
+			return 0
+		}
+		return 1
+	}))
+}
+
 // RegisterConnections reports how many database connections are planned and, once
 // the func that it gives has been told, how many are allowed: no sample says more
 // than a zero while nobody knows.
