@@ -42,6 +42,8 @@ func commands() []command {
 		{"healthcheck", "ask the server on this machine whether it is alive", healthcheckCommand},
 		{"flag", "hide messages from all lists, or show them again", flagCommand},
 		{"simulate", "play the simulator against the API and verify what was stored", simulateCommand},
+		{"canary", "write a message through the API and read it back through the UI, for monitoring", canaryCommand},
+		{"deadman", "page when monitoring's heartbeat stops: the dead man's switch outside the Swarm", deadmanCommand},
 		{"version", "say which release this is", versionCommand},
 	}
 }

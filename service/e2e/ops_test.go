@@ -133,7 +133,7 @@ func TestATakenPortIsNamed(t *testing.T) {
 
 func TestEveryCommandExplainsItself(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"serve", "migrate", "healthcheck", "flag", "simulate", "version"} {
+	for _, command := range []string{"serve", "migrate", "healthcheck", "flag", "simulate", "canary", "deadman", "version"} {
 		out, err := exec.Command(binaries.release, command, "-h").CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "usage: minitwit "+command) {
 			t.Errorf("minitwit %s -h: %v\n%s", command, err, out)
