@@ -1,0 +1,116 @@
+package alertmanager
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// inhibition is a cause and what it silences. The labels are the source's and, of
+// each target, what has to fit; other is a target that does not.
+type inhibition struct {
+	source      string
+	targets     []string
+	from, to    labels
+	other       labels
+	otherTarget string
+}
+
+var inhibitions = []inhibition{
+	{source: "DatabaseDown", targets: []string{
+		"ErrorRatioHigh", "AnswersSlow", "ErrorBudgetFastBurn", "ErrorBudgetSlowBurn", "EndpointDown", "CanaryFailing", "SimulatorSilent",
+		"LatestStagnant", "PoolSaturated",
+	}, to: labels{"surface": "api"}, otherTarget: "DatabaseConnectionsExhausted"},
+	{
+		source: "EndpointDown", from: labels{"surface": "api"}, to: labels{"surface": "api"}, other: labels{"surface": "web"},
+		targets: []string{"ErrorRatioHigh", "AnswersSlow", "ErrorBudgetFastBurn", "ErrorBudgetSlowBurn"},
+	},
+	{
+		source: "EndpointDown", from: labels{"surface": "web"}, to: labels{"surface": "web"}, other: labels{"surface": "api"},
+		targets: []string{"ErrorRatioHigh", "AnswersSlow", "ErrorBudgetFastBurn", "ErrorBudgetSlowBurn"},
+	},
+	{
+		source: "EndpointDown", from: labels{"surface": "api"}, to: labels{"service": "api"}, other: labels{"service": "web"},
+		targets: []string{"ReplicasBelowQuorum", "ReplicaMissing", "CrashLooping"},
+	},
+	{
+		source: "EndpointDown", from: labels{"surface": "web"}, to: labels{"service": "web"}, other: labels{"service": "api"},
+		targets: []string{"ReplicasBelowQuorum", "ReplicaMissing", "CrashLooping"},
+	},
+	{source: "EndpointDown", from: labels{"surface": "web"}, targets: []string{"CanaryFailing"}, otherTarget: "SimulatorSilent"},
+	{source: "NodeDown", from: labels{"node": "n1"}, targets: []string{
+		"ReplicaMissing", "TwoReplicasOnOneNode", "TargetDown", "PrometheusMissing", "AlertmanagerMissing", "QuorumAtRisk",
+	}, to: labels{"service": "api"}, otherTarget: "ReplicasBelowQuorum"},
+	{source: "QuorumLost", targets: []string{"QuorumAtRisk", "NodeDown"}, otherTarget: "SimulatorSilent"},
+	{
+		source: "ReplicasBelowQuorum", from: labels{"service": "api"}, to: labels{"service": "api"}, other: labels{"service": "web"},
+		targets: []string{"ReplicaMissing"},
+	},
+}
+
+// Every pair is tried in a place of its own, at once. Beside it stands the same
+// target in a place without the source, and one that the source leaves alone.
+func TestACauseSilencesItsConsequencesAndNothingElse(t *testing.T) {
+	t.Parallel()
+	s := newSink(t)
+	a := start(t, assemble(t, toSink(s), hasty...))
+	var alerts []alert
+	told, silent := make(map[string]bool), make(map[string]bool)
+	add := func(to map[string]bool, name, place string, with labels) {
+		al := newAlert(name, with)
+		al.Labels["place"] = place
+		alerts = append(alerts, al)
+		to[fmt.Sprint(al.Labels)] = true
+	}
+	for n, i := range inhibitions {
+		for _, target := range i.targets {
+			place := fmt.Sprintf("%d-%s", n, target)
+			add(told, i.source, place, i.from)
+			add(silent, target, place, i.to)
+			add(told, target, place+"-elsewhere", i.to)
+			if i.other != nil {
+				add(told, target, place, i.other)
+			} else {
+				add(told, i.otherTarget, place, i.to)
+			}
+		}
+	}
+	a.post(t, alerts...)
+	untold := ""
+	t.Cleanup(func() {
+		if untold != "" {
+			t.Errorf("not told: %s", untold)
+		}
+	})
+	eventually(t, 20*time.Second, "all that is not silenced is told", func() bool {
+		untold = missing(s, told)
+		return untold == ""
+	})
+	// What is told later than this would have been in the first notices, or in those
+	// of the next interval.
+	a.post(t, newAlert("Last", labels{"place": "last"}))
+	eventually(t, 20*time.Second, "the last is told", func() bool { return len(s.of("/page", "Last")) > 0 })
+	for _, n := range s.of("/page", "") {
+		for _, al := range n.Alerts {
+			if silent[fmt.Sprint(al.Labels)] {
+				t.Errorf("told in spite of its cause: %v", al.Labels)
+			}
+		}
+	}
+}
+
+// missing gives one of the alerts that were not told.
+func missing(s *sink, alerts map[string]bool) string {
+	told := make(map[string]bool)
+	for _, n := range s.of("/page", "") {
+		for _, al := range n.Alerts {
+			told[fmt.Sprint(al.Labels)] = true
+		}
+	}
+	for a := range alerts {
+		if !told[a] {
+			return a
+		}
+	}
+	return ""
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+)
+
+// What the faults do, and undo.
+
+func slot(service string, n int) func(*replica) bool {
+	return func(r *replica) bool { return r.service == service && r.slot == n }
+}
+
+func stop(match func(*replica) bool) func(context.Context, *world) error {
+	return func(_ context.Context, w *world) error {
+		w.replicas.each(match, func(r *replica) { r.process.stop() })
+		return nil
+	}
+}
+
+func start(match func(*replica) bool) func(context.Context, *world) error {
+	return func(_ context.Context, w *world) (err error) {
+		w.replicas.each(match, func(r *replica) { err = joined(err, r.process.start()) })
+		return err
+	}
+}
+
+// withFault replaces a service by the program that fails when told to; "" brings the
+// release back.
+func withFault(service, name string) func(context.Context, *world) error {
+	return func(_ context.Context, w *world) (err error) {
+		w.replicas.each(ofService(service), func(r *replica) {
+			r.process.stop()
+			r.process.argv[0], r.process.env = w.bin["minitwit"], without(r.process.env, "MINITWIT_FAULT=")
+			if name != "" {
+				r.process.argv[0], r.process.env = w.bin["faults"], append(r.process.env, "MINITWIT_FAULT="+name)
+			}
+			err = joined(err, r.process.start())
+		})
+		return err
+	}
+}
+
+func crashLoop(_ context.Context, w *world) error {
+	victim := w.replicas.of("api")[0].process
+	w.helper = every(6*time.Second, func() { victim.signal(syscall.SIGKILL) })
+	return nil
+}
+
+func calmDown(_ context.Context, w *world) error { w.helper(); return nil }
+
+// lockTable holds a lock that writers of a table wait for until they give up.
+func lockTable(table string) func(context.Context, *world) error {
+	return func(_ context.Context, w *world) error {
+		return w.startHelper("psql", "-X", "-q", "-d", w.pg.URL(database), "-c", "BEGIN", "-c", "LOCK TABLE "+table+" IN SHARE MODE", "-c", "SELECT pg_sleep(3600)")
+	}
+}
+
+// fillDatabase takes all connections that are left.
+func fillDatabase(_ context.Context, w *world) error {
+	script := filepath.Join(w.dir, "sleep.sql")
+	if err := os.WriteFile(script, []byte("SELECT pg_sleep(3600);\n"), 0o600); err != nil {
+		return err
+	}
+	return w.startHelper("pgbench", "-n", "-c", "150", "-T", "3600", "-f", script, w.pg.URL(database))
+}
+
+func endHelper(_ context.Context, w *world) error { w.helper(); return nil }
+
+func stopDatabase(_ context.Context, w *world) error  { return w.pg.Stop("immediate") }
+func startDatabase(_ context.Context, w *world) error { return w.pg.Start() }
+
+func update(state swarm.UpdateState) func(context.Context, *world) error {
+	return func(_ context.Context, w *world) error {
+		w.manager.change(func(m *manager) { m.updates = map[string]swarm.UpdateState{"api": state} })
+		return nil
+	}
+}
+
+func leaderless(yes bool) func(context.Context, *world) error {
+	return func(_ context.Context, w *world) error {
+		w.manager.change(func(m *manager) { m.leaderless = yes })
+		return nil
+	}
+}
+
+// loseNode takes a node away; its replicas start again on the others, as Swarm would
+// let them.
+func loseNode(_ context.Context, w *world) error {
+	const victim = "n3"
+	w.programs["node.3"].stop()
+	for _, m := range w.mesh {
+		m.close(victim)
+	}
+	w.manager.change(func(m *manager) { m.down = map[string]bool{victim: true} })
+	w.replicas.each(onNode(victim), func(r *replica) { r.process.signal(syscall.SIGKILL); r.node = "n1" })
+	return nil
+}
+
+func returnNode(_ context.Context, w *world) (err error) {
+	for _, m := range w.mesh {
+		err = joined(err, m.open("n3"))
+	}
+	w.manager.change(func(m *manager) { m.down = nil })
+	w.replicas.each(func(r *replica) bool { return r.slot == 3 }, func(r *replica) { r.node = "n3" })
+	return joined(err, w.programs["node.3"].start())
+}
+
+func kill(names ...string) func(context.Context, *world) error {
+	return func(_ context.Context, w *world) error {
+		for _, name := range names {
+			w.programs[name].stop()
+		}
+		return nil
+	}
+}
+
+func revive(names ...string) func(context.Context, *world) error {
+	return func(_ context.Context, w *world) (err error) {
+		for _, name := range names {
+			err = joined(err, w.programs[name].start())
+		}
+		return err
+	}
+}
+
+// serveTLS opens a site with a certificate that soon ends.
+func serveTLS(lasts time.Duration) func(context.Context, *world) error {
+	return func(_ context.Context, w *world) error {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return err
+		}
+		cert := &x509.Certificate{
+			SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(lasts),
+			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		}
+		der, err := x509.CreateCertificate(rand.Reader, cert, cert, key.Public(), key)
+		if err != nil {
+			return err
+		}
+		l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12})
+		if err != nil {
+			return err
+		}
+		server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })}
+		go func() { _ = server.Serve(l) }()
+		w.addr["tls"] = l.Addr().String()
+		w.helper = func() { _ = server.Close() }
+		return w.tell()
+	}
+}
+
+func endTLS(_ context.Context, w *world) error {
+	w.helper()
+	w.addr["tls"] = ""
+	return w.tell()
+}
+
+// played lets one node's exporter tell of a filesystem, or a time, that this machine
+// does not have: the collector is off, and its metrics come from a file instead.
+func played(program, collector string, text func() string) func(context.Context, *world) error {
+	return func(_ context.Context, w *world) error {
+		p := w.programs[program]
+		p.stop()
+		dir := filepath.Join(w.dir, "played")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		w.helper = every(time.Second, func() { _ = replaceFile(filepath.Join(dir, "played.prom"), text()) })
+		p.argv = append(p.argv, "--no-collector."+collector, "--collector.textfile.directory="+dir)
+		return p.start()
+	}
+}
+
+func unplayed(program, collector string) func(context.Context, *world) error {
+	return func(_ context.Context, w *world) error {
+		w.helper()
+		p := w.programs[program]
+		p.stop()
+		p.argv = p.argv[:slices.Index(p.argv, "--no-collector."+collector)]
+		return p.start()
+	}
+}
+
+func nearlyFull() string {
+	const disk = `{device="/dev/vda",fstype="ext4",mountpoint="/"}`
+	return fmt.Sprintf("node_filesystem_size_bytes%s 1e11\nnode_filesystem_avail_bytes%s 4e9\n", disk, disk)
+}
+
+func ahead() string {
+	return fmt.Sprintf("node_time_seconds %d\n", time.Now().Add(30*time.Second).Unix())
+}
+
+// rejecting lets on-call's first receiver refuse whatever comes, and then does more.
+func rejecting(then func(context.Context, *world) error) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error { w.sink.reject(true); return then(ctx, w) }
+}
+
+func accepting(then func(context.Context, *world) error) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error { w.sink.reject(false); return then(ctx, w) }
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+)
+
+// fault is something that goes wrong, and the page that has to come of it.
+type fault struct {
+	name, what string
+	want       []string // alerts, any of which is right
+	also       []string // alerts that may come with it; any other page is a wrong one
+	from       string   // where it arrives: page (the default), second, ticket or deadman
+	aim        time.Duration
+	short      bool // part of the short form, which CI runs
+	make, mend func(context.Context, *world) error
+}
+
+// burn are what any lasting failure uses up as well.
+var burn = []string{"ErrorBudgetFastBurn", "ErrorRatioHigh", "AnswersSlow", "CanaryFailing", "EndpointFlaky"}
+
+const (
+	atOnce = 30 * time.Second // all replicas are dead
+	soon   = 60 * time.Second // a user feels it
+)
+
+var faults = []fault{
+	{
+		name: "api-dead", what: "every replica of the API is gone", want: []string{"EndpointDown"}, short: true,
+		also: append([]string{"ReplicasBelowQuorum", "CrashLooping", "SimulatorSilent"}, burn...), aim: atOnce,
+		make: stop(ofService("api")), mend: start(ofService("api")),
+	},
+	{
+		name: "web-dead", what: "every replica of the UI is gone, the API lives", want: []string{"EndpointDown"}, short: true,
+		also: append([]string{"ReplicasBelowQuorum", "CrashLooping"}, burn...), aim: atOnce,
+		make: stop(ofService("web")), mend: start(ofService("web")),
+	},
+	{
+		name: "replica-missing", what: "one replica of the API does not come back", want: []string{"ReplicaMissing"},
+		aim: 150 * time.Second, make: stop(slot("api", 1)), mend: start(slot("api", 1)),
+	},
+	{
+		name: "crash-loop", what: "one replica of the API ends every few seconds", want: []string{"CrashLooping"},
+		also: []string{"ErrorBudgetFastBurn"}, aim: 2 * time.Minute, make: crashLoop, mend: calmDown,
+	},
+	{
+		name: "ui-crash-bug", what: "every page view ends a replica of the UI", want: []string{"EndpointDown", "CrashLooping", "ReplicasBelowQuorum"},
+		also: burn, aim: soon,
+		make: withFault("web", "crash"), mend: withFault("web", ""),
+	},
+	{
+		name: "errors", what: "a tenth of the API's requests is answered 503", want: []string{"ErrorRatioHigh"},
+		also: burn, aim: soon, make: lockTable("followers"), mend: endHelper,
+	},
+	{
+		name: "slow", what: "every answer of the API takes 400 ms longer", want: []string{"AnswersSlow", "ErrorBudgetFastBurn"},
+		also: burn, aim: soon, make: withFault("api", "slow"), mend: withFault("api", ""),
+	},
+	{
+		name: "database-away", what: "the database is stopped", want: []string{"DatabaseDown"}, short: true,
+		also: append([]string{"EndpointDown"}, burn...), aim: soon, make: stopDatabase, mend: startDatabase,
+	},
+	{
+		name: "database-full", what: "somebody else uses up the database's connections", want: []string{"DatabaseConnectionsExhausted"},
+		also: append([]string{"DatabaseDown"}, burn...), aim: soon, make: fillDatabase, mend: endHelper,
+	},
+	{
+		name: "simulator-silent", what: "the simulator stops", want: []string{"SimulatorSilent"}, aim: 4 * time.Minute,
+		make: func(_ context.Context, w *world) error { w.load.stop(); return nil },
+		mend: func(_ context.Context, w *world) error {
+			return w.startLoad(context.Background(), uint64(time.Now().Unix()))
+		},
+	},
+	{
+		name: "latest-stuck", what: "requests arrive and latest stays", want: []string{"LatestStagnant"}, aim: 8 * time.Minute,
+		also: burn, make: lockTable("latest"), mend: endHelper,
+	},
+	{
+		name: "rolled-back", what: "an update was rolled back", want: []string{"DeployRolledBack"}, aim: soon,
+		make: update(swarm.UpdateStateRollbackCompleted), mend: update(swarm.UpdateStateCompleted),
+	},
+	{
+		name: "node-lost", what: "a node is gone, its replicas and ports with it", want: []string{"NodeDown"}, aim: 2 * time.Minute,
+		also: []string{"QuorumAtRisk"}, make: loseNode, mend: returnNode,
+	},
+	{
+		name: "quorum-lost", what: "the Swarm has no leader", want: []string{"QuorumLost"}, aim: 2 * time.Minute,
+		make: leaderless(true), mend: leaderless(false),
+	},
+	{
+		name: "disk-filling", what: "a twentieth of a node's disk is left", want: []string{"DiskFillsSoon"}, aim: 2 * time.Minute,
+		make: played("node.2", "filesystem", nearlyFull), mend: unplayed("node.2", "filesystem"),
+	},
+	{
+		name: "clock-off", what: "a node's clock is half a minute ahead", want: []string{"ClockSkew"}, from: "ticket", aim: 4 * time.Minute,
+		make: played("node.2", "time", ahead), mend: unplayed("node.2", "time"),
+	},
+	{
+		name: "certificate", what: "the certificate lasts two days", want: []string{"CertificateExpires"}, aim: 2 * time.Minute,
+		make: serveTLS(48 * time.Hour), mend: endTLS,
+	},
+	{
+		name: "backup-old", what: "the last backup is two days old", want: []string{"BackupTooOld"}, from: "ticket", aim: 10 * time.Minute,
+		make: func(_ context.Context, w *world) error { return w.writeBackupTime(time.Now().Add(-48 * time.Hour)) },
+		mend: func(_ context.Context, w *world) error { return w.writeBackupTime(time.Now()) },
+	},
+	{
+		name: "prometheus-dead", what: "one of the two Prometheus is dead", want: []string{"PrometheusMissing"}, from: "ticket", aim: 5 * time.Minute,
+		make: kill("prometheus.1"), mend: revive("prometheus.1"),
+	},
+	{
+		name: "one-alertmanager-dead", what: "one of the two Alertmanagers is dead", want: []string{"AlertmanagerMissing"}, from: "ticket", aim: 8 * time.Minute,
+		make: kill("alertmanager.1"), mend: revive("alertmanager.1"),
+	},
+	{
+		// Whom it would have called is told by another way, of the outage and of the sink.
+		name: "sink-rejects", what: "the first way to on-call is refused, and the API is gone", want: []string{"EndpointDown"}, from: "second",
+		also: append([]string{"NotificationsFailing", "ReplicasBelowQuorum", "CrashLooping", "SimulatorSilent"}, burn...), aim: atOnce,
+		make: rejecting(stop(ofService("api"))), mend: accepting(start(ofService("api"))),
+	},
+	{
+		name: "monitoring-dead", what: "both Prometheus are dead", want: []string{"DeadMan"}, from: "deadman", aim: 90 * time.Second, short: true,
+		make: kill("prometheus.1", "prometheus.2"), mend: revive("prometheus.1", "prometheus.2"),
+	},
+	{
+		name: "alertmanager-dead", what: "both Alertmanagers are dead", want: []string{"DeadMan"}, from: "deadman", aim: 90 * time.Second,
+		make: kill("alertmanager.1", "alertmanager.2"), mend: revive("alertmanager.1", "alertmanager.2"),
+	},
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// startHelper runs a program that is part of a fault, until the fault's mend.
+func (w *world) startHelper(argv ...string) error {
+	p := &process{name: "helper", dir: w.dir, argv: argv}
+	w.helper = p.stop
+	return p.start()
+}
+
+// every does something at once and then regularly, until the func that it gives is called.
+func every(interval time.Duration, do func()) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(interval)
+		defer ticker.Stop()
+		for {
+			do()
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}
+
+func joined(err, more error) error { return errors.Join(err, more) }
+
+// without gives an environment that lacks a variable.
+func without(env []string, prefix string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(v string) bool { return strings.HasPrefix(v, prefix) })
+}

@@ -1,0 +1,149 @@
+// Command pages makes faults on a whole installation on this machine and says which
+// page on-call got, how soon, and whether it was the right and the only one. The
+// product, its database and everything that watches them are real; what only a Swarm
+// has, its mesh and its manager, is played. Run it by ./scripts/run.sh drill pages.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ok, err := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "pages:", err)
+	}
+	if err != nil || !ok {
+		os.Exit(1) //nolint:gocritic // the deferred stop only frees a signal
+	}
+}
+
+// options are the command line.
+type options struct {
+	json, list, short bool
+	repo, bin         string
+	names             []string
+}
+
+func parse(args []string) (o options, err error) {
+	set := flag.NewFlagSet("pages", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.BoolVar(&o.json, "json", false, "")
+	set.BoolVar(&o.list, "list", false, "")
+	set.BoolVar(&o.short, "short", false, "")
+	set.StringVar(&o.repo, "repo", ".", "")
+	set.StringVar(&o.bin, "bin", "bin", "")
+	for len(args) > 0 { // names and flags in any order
+		if err := set.Parse(args); err != nil {
+			return o, err
+		}
+		if args = set.Args(); len(args) > 0 {
+			o.names, args = append(o.names, args[0]), args[1:]
+		}
+	}
+	if o.repo, err = filepath.Abs(o.repo); err == nil {
+		o.bin, err = filepath.Abs(o.bin)
+	}
+	return o, err
+}
+
+func command(ctx context.Context, args []string, out, progress io.Writer) (ok bool, err error) {
+	o, err := parse(args)
+	if err != nil {
+		return false, err
+	}
+	chosen, err := choose(o)
+	if err != nil || o.list {
+		for _, f := range chosen {
+			fmt.Fprintf(out, "  %-18s %s\n", f.name, f.what)
+		}
+		return err == nil, err
+	}
+	dir, err := os.MkdirTemp("", "minitwit-pages-")
+	if err != nil {
+		return false, err
+	}
+	results, err := drill(ctx, o, dir, chosen, out, progress)
+	if err != nil {
+		return false, fmt.Errorf("%w (logs: %s)", err, dir)
+	}
+	if !o.json {
+		writeTable(out, results)
+	}
+	if ok = !slices.ContainsFunc(results, func(r result) bool { return !r.OK }); !ok {
+		fmt.Fprintln(progress, "    logs:", dir)
+		return false, nil
+	}
+	return true, os.RemoveAll(dir)
+}
+
+// choose gives the faults of the names, or all.
+func choose(o options) (chosen []fault, err error) {
+	for _, f := range faults {
+		if len(o.names) == 0 && (!o.short || f.short) || slices.Contains(o.names, f.name) {
+			chosen = append(chosen, f)
+		}
+	}
+	for _, name := range o.names {
+		if !slices.ContainsFunc(faults, func(f fault) bool { return f.name == name }) {
+			err = errors.Join(err, fmt.Errorf("there is no fault %q; --list lists them", name))
+		}
+	}
+	return chosen, err
+}
+
+// drill makes the faults one after another.
+func drill(ctx context.Context, o options, dir string, chosen []fault, out, progress io.Writer) (results []result, err error) {
+	bin := map[string]string{}
+	for _, name := range []string{"minitwit", "faults", "swarm-exporter"} {
+		bin[name] = filepath.Join(o.bin, name)
+	}
+	fmt.Fprintln(progress, "==> starting the installation")
+	w, err := newWorld(ctx, o.repo, dir, bin)
+	defer w.close()
+	if err != nil {
+		return nil, err
+	}
+	watch, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go w.replicas.watch(watch)
+	if err := until(ctx, "healthy replicas", time.Minute, w.healthy); err != nil {
+		return nil, err
+	}
+	if err := w.startLoad(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer func() { w.load.stop() }()
+	for i, f := range chosen {
+		fmt.Fprintf(progress, "[%d/%d] ==> %s: %s\n", i+1, len(chosen), f.name, f.what)
+		r := w.perform(ctx, f, progress)
+		if ctx.Err() != nil {
+			return results, ctx.Err()
+		}
+		results = append(results, r)
+		if o.json {
+			err = errors.Join(err, json.NewEncoder(out).Encode(r))
+		} else {
+			fmt.Fprintf(progress, "    %s\n", strings.Join(r.row(), " | "))
+		}
+	}
+	return results, err
+}
+
+func (w *world) healthy() bool {
+	return len(w.replicas.targets("api", false)) == len(nodes) && len(w.replicas.targets("web", false)) == len(nodes)
+}

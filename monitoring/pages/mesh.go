@@ -1,0 +1,93 @@
+package main
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+)
+
+// mesh stands for Swarm's routing mesh: a port on each node, which leads to the healthy
+// replicas of a service in turn, wherever they run. It never tries again.
+type mesh struct {
+	targets func() []string // addresses of the healthy replicas
+	turn    atomic.Uint64
+
+	mu    sync.Mutex
+	ports map[string]net.Listener // by node
+	addrs map[string]string
+}
+
+func newMesh(targets func() []string) *mesh {
+	return &mesh{targets: targets, ports: map[string]net.Listener{}, addrs: map[string]string{}}
+}
+
+// open publishes the port of a node, always at the same address.
+func (m *mesh) open(node string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ports[node] != nil {
+		return nil
+	}
+	if m.addrs[node] == "" {
+		m.addrs[node] = "127.0.0.1:0"
+	}
+	l, err := net.Listen("tcp", m.addrs[node])
+	if err != nil {
+		return err
+	}
+	m.ports[node], m.addrs[node] = l, l.Addr().String()
+	go m.serve(l)
+	return nil
+}
+
+// close is what a node's death does to its port.
+func (m *mesh) close(node string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l := m.ports[node]; l != nil {
+		_ = l.Close()
+		delete(m.ports, node)
+	}
+}
+
+func (m *mesh) address(node string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.addrs[node]
+}
+
+func (m *mesh) serve(l net.Listener) {
+	for {
+		client, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go m.forward(client)
+	}
+}
+
+func (m *mesh) forward(client net.Conn) {
+	defer client.Close() //nolint:errcheck // both ends have what was sent
+	targets := m.targets()
+	if len(targets) == 0 {
+		return
+	}
+	server, err := net.Dial("tcp", targets[m.turn.Add(1)%uint64(len(targets))]) //nolint:noctx // it ends with either end
+	if err != nil {
+		return
+	}
+	defer server.Close() //nolint:errcheck // likewise
+	done := make(chan struct{}, 2)
+	pipe := func(to, from net.Conn) {
+		_, _ = io.Copy(to, from)
+		if half, ok := to.(*net.TCPConn); ok {
+			_ = half.CloseWrite()
+		}
+		done <- struct{}{}
+	}
+	go pipe(server, client)
+	go pipe(client, server)
+	<-done
+	<-done
+}

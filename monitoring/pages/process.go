@@ -1,0 +1,125 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// process is a program of the installation. It ends with this one.
+type process struct {
+	name string
+	argv []string
+	env  []string // besides PATH and HOME
+	dir  string   // where its log is written
+
+	mu      sync.Mutex
+	cmd     *exec.Cmd
+	exited  chan struct{} // closed when the present one has ended
+	wanted  bool          // else it stays down
+	restart time.Duration // after its end it starts again so much later; 0: it does not
+	starts  int
+}
+
+// start runs it, and again after each end where that is asked for.
+func (p *process) start() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wanted = true
+	return p.launch()
+}
+
+func (p *process) launch() error {
+	out, err := os.OpenFile(filepath.Join(p.dir, p.name+".log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()                              //nolint:errcheck // the process has its own
+	p.cmd = exec.Command(p.argv[0], p.argv[1:]...) //nolint:gosec,noctx // our own table of programs; stop ends them
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir}, p.env...)
+	p.cmd.Stdout, p.cmd.Stderr = out, out
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
+	p.starts++
+	p.exited = make(chan struct{})
+	go p.await(p.cmd, p.exited)
+	return nil
+}
+
+func (p *process) await(cmd *exec.Cmd, exited chan struct{}) {
+	_ = cmd.Wait()
+	close(exited)
+	if p.restart == 0 {
+		return
+	}
+	time.Sleep(p.restart) // as Swarm's restart_policy waits
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wanted && p.cmd == cmd {
+		_ = p.launch() // it started before
+	}
+}
+
+// signal sends one to what runs; whether it starts again is the supervisor's business.
+func (p *process) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd != nil && p.cmd.Process != nil {
+		_ = p.cmd.Process.Signal(s)
+	}
+}
+
+// stop ends it for good and waits for its end.
+func (p *process) stop() {
+	p.mu.Lock()
+	p.wanted = false
+	exited := p.exited
+	p.mu.Unlock()
+	if exited == nil {
+		return
+	}
+	p.signal(syscall.SIGCONT) // one that was stopped could not end
+	p.signal(syscall.SIGKILL)
+	<-exited
+}
+
+// up tells whether it runs.
+func (p *process) up() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.exited == nil {
+		return false
+	}
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// freeAddresses gives as many addresses of this machine that nobody listens on.
+func freeAddresses(n int) (addresses []string, err error) {
+	var listeners []net.Listener
+	for range n {
+		l, listenErr := net.Listen("tcp", "127.0.0.1:0")
+		if listenErr != nil {
+			err = errors.Join(err, listenErr)
+			break
+		}
+		listeners = append(listeners, l)
+		addresses = append(addresses, l.Addr().String())
+	}
+	for _, l := range listeners {
+		err = errors.Join(err, l.Close())
+	}
+	return addresses, err
+}

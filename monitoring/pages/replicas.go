@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+var (
+	nodes    = []string{"n1", "n2", "n3"}
+	services = []string{"api", "web"}
+)
+
+// restartDelay is stack.yml's.
+const restartDelay = 2 * time.Second
+
+// replica is one task's slot: a process that starts again when it ends.
+type replica struct {
+	service string
+	node    string
+	slot    int
+	process *process
+	addr    string // of the surface
+	ops     string // of health and metrics
+	healthy bool
+}
+
+// replicas are the product, three of each service, and what Swarm does for them: it
+// asks for their health and leads to those that have it.
+type replicas struct {
+	mu   sync.Mutex
+	all  []*replica
+	base []string // environment of each
+	bin  string   // the program
+	told func()   // after each change of who is healthy
+}
+
+// add makes a replica, without starting it.
+func (r *replicas) add(service string, slot int, dir string) error {
+	addresses, err := freeAddresses(2)
+	if err != nil {
+		return err
+	}
+	p := &process{
+		name: fmt.Sprintf("%s.%d", service, slot), dir: dir, restart: restartDelay,
+		argv: []string{r.bin, "serve", "--only", service},
+		env: append([]string{
+			"OPS_ADDR=" + addresses[1], "API_ADDR=" + addresses[0], "WEB_ADDR=" + addresses[0],
+		}, r.base...),
+	}
+	r.all = append(r.all, &replica{
+		service: service, slot: slot, node: nodes[(slot-1)%len(nodes)], process: p, addr: addresses[0], ops: addresses[1],
+	})
+	return nil
+}
+
+// of gives the replicas of a service.
+func (r *replicas) of(service string) (found []*replica) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range r.all {
+		if one.service == service {
+			found = append(found, one)
+		}
+	}
+	return found
+}
+
+// targets are the surfaces' addresses of those that are healthy; the ops ports', if
+// that is asked for.
+func (r *replicas) targets(service string, ops bool) (addresses []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range r.all {
+		switch {
+		case one.service != service || !one.healthy:
+		case ops:
+			addresses = append(addresses, one.ops)
+		default:
+			addresses = append(addresses, one.addr)
+		}
+	}
+	return addresses
+}
+
+// watch asks each replica for its health, twice a second, until ctx ends.
+func (r *replicas) watch(ctx context.Context) {
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	ticker := time.NewTicker(500 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		changed := false
+		for _, one := range r.all {
+			changed = r.examine(ctx, client, one) || changed
+		}
+		if changed {
+			r.told()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (r *replicas) examine(ctx context.Context, client *http.Client, one *replica) (changed bool) {
+	healthy := one.process.up()
+	if healthy {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+one.ops+"/livez", nil)
+		if err != nil {
+			return false
+		}
+		resp, err := client.Do(req)
+		if healthy = err == nil && resp.StatusCode == http.StatusOK; err == nil {
+			_ = resp.Body.Close()
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed = one.healthy != healthy
+	one.healthy = healthy
+	return changed
+}
+
+// each does something to all replicas that match.
+func (r *replicas) each(match func(*replica) bool, do func(*replica)) {
+	for _, one := range r.all {
+		if match(one) {
+			do(one)
+		}
+	}
+}
+
+func ofService(name string) func(*replica) bool {
+	return func(r *replica) bool { return r.service == name }
+}
+
+func onNode(name string) func(*replica) bool { return func(r *replica) bool { return r.node == name } }

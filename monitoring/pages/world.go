@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"minitwit/service/dbtest"
+)
+
+// world is a whole installation on this machine: the product, its database, and
+// everything that watches them. What only a Swarm has is played: the mesh, the
+// supervisor of the replicas, the manager's API.
+type world struct {
+	repo     string // whose configuration is used
+	dir      string // of this run: logs, data, files of targets
+	bin      map[string]string
+	pg       *dbtest.Cluster
+	replicas *replicas
+	mesh     map[string]*mesh // by service
+	manager  *manager
+	sink     *sink
+	load     *load
+	addr     map[string]string // "prometheus.1" → 127.0.0.1:port
+	programs map[string]*process
+	helper   func() // ends what the present fault goes on with
+	closers  []func()
+}
+
+// watchers are the programs that watch, without the deadman, which stands outside.
+var watchers = []string{
+	"prometheus.1", "prometheus.2", "alertmanager.1", "alertmanager.2",
+	"blackbox.1", "node.1", "node.2", "node.3", "postgres.1", "exporter.1", "canary.1",
+}
+
+// database is the product's own.
+const database = "minitwit"
+
+// newWorld makes an installation and starts it. Close ends it, also after an error.
+func newWorld(ctx context.Context, repo, dir string, bin map[string]string) (*world, error) {
+	w := &world{
+		repo: repo, dir: dir, bin: bin, addr: map[string]string{}, programs: map[string]*process{},
+		mesh: map[string]*mesh{}, sink: &sink{},
+	}
+	for _, start := range []func(context.Context) error{
+		w.startDatabase, w.startReplicas, w.startMesh, w.startServers, w.makeWatchers,
+		func(context.Context) error { return w.programs["deadman"].start() },
+	} {
+		if err := start(ctx); err != nil {
+			return w, err
+		}
+	}
+	return w, nil
+}
+
+func (w *world) close() {
+	for _, p := range w.programs {
+		p.stop()
+	}
+	for _, end := range slices.Backward(w.closers) {
+		end()
+	}
+}
+
+func (w *world) startDatabase(ctx context.Context) (err error) {
+	if w.pg, err = dbtest.NewCluster("fsync = off"); err != nil {
+		return err
+	}
+	w.closers = append(w.closers, func() { _ = w.pg.Close() })
+	return errors.Join(w.sql(ctx, w.pg.URL("postgres"), "CREATE DATABASE "+database), w.migrate(ctx))
+}
+
+func (w *world) migrate(ctx context.Context) error {
+	p := &process{name: "migrate", dir: w.dir, argv: []string{w.bin["minitwit"], "migrate", "up"}, env: w.settings()}
+	if err := p.start(); err != nil {
+		return err
+	}
+	select {
+	case <-p.exited:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// settings are the replicas' environment.
+func (w *world) settings() []string {
+	key := strings.Repeat("drill-key-", 5)
+	return []string{"DATABASE_URL=" + w.pg.URL(database), "PASSWORD_KEY=" + key, "SESSION_KEY=" + key, "DATABASE_POOL=4", "DRAIN=1s"}
+}
+
+func (w *world) startReplicas(context.Context) error {
+	w.replicas = &replicas{base: w.settings(), bin: w.bin["minitwit"], told: func() { _ = w.tell() }}
+	for _, service := range services {
+		for slot := 1; slot <= len(nodes); slot++ {
+			if err := w.replicas.add(service, slot, w.dir); err != nil {
+				return err
+			}
+		}
+	}
+	for _, r := range w.replicas.all {
+		w.programs[r.process.name] = r.process
+		if err := r.process.start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *world) startMesh(context.Context) error {
+	for _, service := range services {
+		w.mesh[service] = newMesh(func() []string { return w.replicas.targets(service, false) })
+		for _, node := range nodes {
+			if err := w.mesh[service].open(node); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// startServers starts what runs within this process.
+func (w *world) startServers(context.Context) error {
+	w.manager = &manager{replicas: w.replicas, began: time.Now().Add(-time.Hour)}
+	for name, handler := range map[string]http.Handler{"manager": w.manager, "sink": w.sink} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+		go func() { _ = server.Serve(l) }()
+		w.addr[name] = l.Addr().String()
+		w.closers = append(w.closers, func() { _ = server.Close() })
+	}
+	return nil
+}
+
+// makeWatchers gives every program its address and its command line.
+func (w *world) makeWatchers(context.Context) error {
+	names := append(slices.Clone(watchers), "deadman", "cluster.1", "cluster.2")
+	addresses, err := freeAddresses(len(names))
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		w.addr[name] = addresses[i]
+	}
+	if err := os.Mkdir(filepath.Join(w.dir, "textfile"), 0o700); err != nil {
+		return err
+	}
+	for _, name := range append(slices.Clone(watchers), "deadman") {
+		p := &process{name: name, dir: w.dir}
+		p.argv, p.env = w.commandLine(name)
+		w.programs[name] = p
+	}
+	return errors.Join(w.alertmanagerConfig(filepath.Join(w.dir, "alertmanager.yml")),
+		w.prometheusConfig(filepath.Join(w.dir, "prometheus.yml")), w.writeBackupTime(time.Now()))
+}
+
+func (w *world) commandLine(name string) (argv, env []string) {
+	listen, file := "--web.listen-address="+w.addr[name], func(n string) string { return filepath.Join(w.dir, n) }
+	kind, number, _ := strings.Cut(name, ".")
+	switch kind {
+	case "prometheus":
+		return []string{
+			"prometheus", listen, "--config.file=" + file("prometheus.yml"), "--storage.tsdb.path=" + file(name),
+			"--rules.alert.resend-delay=5s", "--enable-feature=expand-external-labels", "--log.level=warn",
+		}, []string{"PLACE=drill", "HOSTNAME=" + name, "RUNBOOKS_URL=https://runbooks.example", "DASHBOARDS_URL=https://dashboards.example"}
+	case "alertmanager":
+		return []string{
+			"prometheus-alertmanager", listen, "--config.file=" + file("alertmanager.yml"), "--storage.path=" + file(name),
+			"--cluster.listen-address=" + w.addr["cluster."+number], "--cluster.peer=" + w.addr["cluster.1"], "--cluster.peer=" + w.addr["cluster.2"],
+		}, nil
+	case "blackbox":
+		return []string{"prometheus-blackbox-exporter", listen, "--config.file=" + filepath.Join(w.repo, "monitoring/blackbox/blackbox.yml")}, nil
+	case "node":
+		return []string{"prometheus-node-exporter", listen, "--collector.textfile.directory=" + file("textfile")}, nil
+	case "postgres":
+		return []string{"prometheus-postgres-exporter", listen}, []string{"DATA_SOURCE_NAME=" + w.pg.URL(database)}
+	case "exporter":
+		return []string{w.bin["swarm-exporter"], "-listen", w.addr[name], "-docker", "tcp://" + w.addr["manager"]}, nil
+	case "canary":
+		return []string{
+			w.bin["minitwit"], "canary", "--api", "http://" + w.mesh["api"].address("n1"), "--web", "http://" + w.mesh["web"].address("n1"), "--every", "15s",
+		}, []string{"OPS_ADDR=" + w.addr[name]}
+	default:
+		return []string{w.bin["minitwit"], "deadman", "--place", "drill", "--addr", w.addr[name], "--page-url", "http://" + w.addr["sink"] + "/deadman"}, nil
+	}
+}
+
+// addresses gives those of all programs of a kind.
+func (w *world) addresses(kind string) (found []string) {
+	for _, name := range watchers {
+		if k, _, _ := strings.Cut(name, "."); k == kind {
+			found = append(found, w.addr[name])
+		}
+	}
+	return found
+}
+
+// writeBackupTime is what the backup's own job leaves behind for the node exporter.
+func (w *world) writeBackupTime(at time.Time) error {
+	text := fmt.Sprintf("minitwit_backup_last_success_timestamp_seconds %d\n", at.Unix())
+	return replaceFile(filepath.Join(w.dir, "textfile", "backup.prom"), text)
+}
+
+// renew starts all that watches anew, with nothing of the past: one fault's long
+// windows must not colour the next one's.
+func (w *world) renew(ctx context.Context) error {
+	for _, name := range watchers {
+		w.programs[name].stop()
+	}
+	for _, name := range watchers {
+		if err := os.RemoveAll(filepath.Join(w.dir, name)); err != nil {
+			return err
+		}
+	}
+	if err := w.tell(); err != nil {
+		return err
+	}
+	for _, name := range watchers {
+		if err := w.programs[name].start(); err != nil {
+			return err
+		}
+	}
+	return until(ctx, "a calm installation", 3*time.Minute, func() bool { return w.calm(ctx) })
+}
+
+// calm tells whether both Prometheus have looked at everything for a while, and
+// nothing is pending or firing but the watchdog.
+func (w *world) calm(ctx context.Context) bool {
+	for _, address := range w.addresses("prometheus") {
+		var alerts struct {
+			Data struct {
+				Alerts []struct{ Labels map[string]string }
+			}
+		}
+		var series struct {
+			Data struct{ Result []struct{ Value [2]any } }
+		}
+		if ask(ctx, "http://"+address+"/api/v1/alerts", &alerts) != nil || len(alerts.Data.Alerts) != 1 {
+			return false
+		}
+		// Two minutes of requests: shorter series make every rate a guess.
+		if ask(ctx, "http://"+address+"/api/v1/query?query=count_over_time(sum(minitwit_http_requests_total)[1m:5s])>10", &series) != nil || len(series.Data.Result) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func ask(ctx context.Context, url string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was read
+	return json.NewDecoder(resp.Body).Decode(into)
+}
+
+// until asks until the condition holds.
+func until(ctx context.Context, what string, limit time.Duration, holds func() bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s: not within %v", what, limit))
+	defer cancel()
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
+
+// sql runs statements as the superuser.
+func (w *world) sql(ctx context.Context, url string, statements ...string) error {
+	args := []string{"-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url}
+	for _, s := range statements {
+		args = append(args, "-c", s)
+	}
+	out, err := exec.CommandContext(ctx, "psql", args...).CombinedOutput() //nolint:gosec // our own statements
+	if err != nil {
+		return fmt.Errorf("psql: %w: %s", err, out)
+	}
+	return nil
+}
