@@ -50,3 +50,27 @@ apt_install_postgresql() {
 	as_root rm -f "$guard"
 	[[ -z $failed ]] || exit 1
 }
+
+# apt_install_daemons installs them without starting any: each would take its own
+# port, and ours run on others.
+apt_install_daemons() {
+	local guard=/usr/sbin/policy-rc.d failed=''
+	if [[ -e $guard ]]; then
+		apt_install "$@"
+		return
+	fi
+	can_apt && printf '#!/bin/sh\nexit 101\n' | as_root tee "$guard" >/dev/null && as_root chmod 755 "$guard"
+	(apt_install "$@") || failed=yes
+	as_root rm -f "$guard"
+	[[ -z $failed ]] || exit 1
+}
+
+# need_monitoring installs what watches: for the tests of its configuration, and for
+# drill pages.
+need_monitoring() {
+	local name missing=()
+	for name in prometheus prometheus-alertmanager prometheus-blackbox-exporter prometheus-node-exporter prometheus-postgres-exporter; do
+		have "$name" || missing+=("$name")
+	done
+	((${#missing[@]} == 0)) || apt_install_daemons "${missing[@]}"
+}

@@ -20,8 +20,8 @@ Runs all that CI runs (lint, unit, fuzz), or the named parts, in this order:
   smoke  the lab, what swarm doctor says of it, and the short form of the drills
          (a quarter of an hour, both cores; Linux on amd64, as root or by sudo -n)
 
-What is missing (PostgreSQL, Chromium, shellcheck, shfmt, a C compiler for the
-race detector, on Linux HAProxy) is installed with apt-get. The first failure ends the run.
+What is missing (PostgreSQL, Chromium, Prometheus, Alertmanager, shellcheck, shfmt, a C
+compiler for the race detector, on Linux HAProxy) is installed with apt-get. The first failure ends the run.
 TEXT
 }
 
@@ -113,6 +113,7 @@ need_test_programs() {
 	have gcc || have cc || apt_install gcc libc6-dev # -race is built with cgo
 	[[ -n $(pg_programs '') ]] || apt_install_postgresql
 	[[ $(uname -s) != Linux || -x /usr/sbin/haproxy ]] || need haproxy haproxy
+	need_monitoring
 	have chromium || have chromium-browser || have google-chrome ||
 		[[ -d '/Applications/Google Chrome.app' ]] || apt_install chromium
 }
