@@ -8,6 +8,7 @@ DRILL_HISTORY=$ROOT/.local/drills.jsonl
 help_drill() {
 	cat <<'TEXT'
 usage: ./scripts/run.sh drill NAME…|all|smoke [options]
+       ./scripts/run.sh drill pages [FAULT…] [--short] [--list] [--json]
 
 Each drill puts a constant load on the published ports of the lab's nodes (half of
 it new connections, half kept alive, reads, writes and page views), makes a fault,
@@ -29,13 +30,23 @@ the lab up first if it is not. Needs root, and a machine that does nothing else.
   --patience D  how long a client waits (default 2s; the nodes are emulated)
   --sent N      requests a drill sends at least (default: what its aim asks for)
 
-Results are kept in .local/drills.jsonl, with the commit that they belong to.
+`drill pages` needs no lab. It runs the product, its database, two Prometheus, two
+Alertmanagers, the exporters and the dead man's switch on this machine under a
+constant load, makes one fault after another (--short: those that CI makes), and
+prints which page arrived where on-call's telephone would be, how soon, whether it was
+the right and the only one, and when the all-clear came.
+
+Results of the others are kept in .local/drills.jsonl, with the commit that they belong to.
 Exits 1 if an aim was missed.
 TEXT
 }
 
 cmd_drill() {
-	[[ $# -gt 0 ]] || misuse 'drill needs a name, or all, or smoke; -h says more'
+	[[ $# -gt 0 ]] || misuse 'drill needs a name, or all, or smoke, or pages; -h says more'
+	if [[ $1 == pages ]]; then
+		. "$ROOT/scripts/lib/pages.sh"
+		drill_pages "${@:2}"
+	fi
 	need_go
 	make_state
 	step 'building bin/drill'
@@ -77,7 +88,7 @@ image() { tail -n 1 "$STATE/image.$1"; }
 # product_commit names the last commit that changed what the drills are made on:
 # the program and the stack, not its documents.
 product_commit() {
-	local inputs=(Dockerfile go.mod service migrations stack.yml stack/lab.yml stack/lab ':!*.md' ':!*_test.go')
+	local inputs=(Dockerfile go.mod service migrations monitoring/exporter stack.yml stack/lab.yml stack/lab ':!*.md' ':!*_test.go')
 	git -C "$ROOT" log -1 --format=%h -- "${inputs[@]}" 2>/dev/null | tr -d '\n'
 	git -C "$ROOT" diff --quiet HEAD -- "${inputs[@]}" 2>/dev/null || printf -- '-dirty'
 }
