@@ -15,6 +15,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY service ./service
 COPY migrations ./migrations
+COPY monitoring/exporter ./monitoring/exporter
 ARG VERSION=unknown
 ARG REVISION=unknown
 ARG CREATED=unknown
@@ -25,9 +26,9 @@ ARG TARGETARCH
 ARG TAGS=
 # Static, since the final image has no C library; -buildvcs=false, since .git
 # does not belong to the build context.
-RUN CGO_ENABLED=0 GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false -tags "${TAGS}" \
-    -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${REVISION} -X main.built=${CREATED}" \
-    -o /minitwit ./service
+RUN build() { CGO_ENABLED=0 GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false -tags "${TAGS}" \
+    -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${REVISION} -X main.built=${CREATED}" "$@"; }; \
+    build -o /minitwit ./service && build -o /swarm-exporter ./monitoring/exporter
 
 # Nothing but the program and what it needs to trust a database's certificate: no
 # shell for an intruder, nothing to patch but ourselves.
@@ -42,6 +43,8 @@ LABEL org.opencontainers.image.title="minitwit" \
       org.opencontainers.image.created="${CREATED}"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /minitwit /minitwit
+# For the monitoring stack (stack/monitoring.yml): a program of its own, of the same release.
+COPY --from=build /swarm-exporter /swarm-exporter
 # A number, because without /etc/passwd there are no names, and because it lets
 # the orchestrator see that it is not root.
 USER 65532:65532

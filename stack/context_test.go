@@ -46,13 +46,13 @@ func expectations(needed []string) map[string]bool {
 	return leftOut
 }
 
-// programFiles lists what the binary is compiled of, by paths from the root.
+// programFiles lists what the binaries are compiled of, by paths from the root.
 func programFiles(t *testing.T) (files []string) {
 	t.Helper()
 	const each = `{{$d := .Dir}}{{range .GoFiles}}{{$d}}/{{.}}
 {{end}}{{range .EmbedFiles}}{{$d}}/{{.}}
 {{end}}`
-	cmd := exec.Command("go", "list", "-deps", "-f", "{{if .Module}}{{if .Module.Main}}"+each+"{{end}}{{end}}", "./service")
+	cmd := exec.Command("go", "list", "-deps", "-f", "{{if .Module}}{{if .Module.Main}}"+each+"{{end}}{{end}}", "./service", "./monitoring/exporter")
 	cmd.Dir = ".."
 	out, err := cmd.Output()
 	if err != nil {

@@ -166,7 +166,7 @@ var serviceRules = []stackRule{
 		return mib == 0 || r == nil || mib<<20 >= int64(r.MemoryBytes)
 	}},
 	{"deploy.placement.max_replicas_per_node: start-first needs room for one task more", func(s types.ServiceConfig) bool {
-		return s.Deploy.Placement.MaxReplicas > 0
+		return s.Deploy.Placement.MaxReplicas > 0 && order(s) == "start-first"
 	}},
 	{"ports: neither in ingress nor in host mode", func(s types.ServiceConfig) bool {
 		return slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Mode != "ingress" && p.Mode != "host" })
@@ -209,13 +209,17 @@ func incomplete(s types.ServiceConfig, u *types.UpdateConfig) bool {
 		u.Monitor == 0 || u.MaxFailureRatio != 0
 }
 
-// order: the new task first, except where each node has one, which holds a port
-// of it.
+// order: the new task first, except where the old one holds what the new one needs:
+// a port of the node, or data.
 func order(s types.ServiceConfig) string {
-	if s.Deploy.Mode == "global" && hostPorts(s) {
+	if s.Deploy.Mode == "global" && hostPorts(s) || hasData(s) {
 		return "stop-first"
 	}
 	return "start-first"
+}
+
+func hasData(s types.ServiceConfig) bool {
+	return slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Type == "volume" })
 }
 
 func startsFirst(u *types.UpdateConfig) bool { return u != nil && u.Order == "start-first" }

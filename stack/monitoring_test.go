@@ -1,0 +1,102 @@
+package stack
+
+import (
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// monitored is an environment in which stack/monitoring.yml is complete.
+func monitored() map[string]string {
+	env := map[string]string{
+		"PLACE": "test", "RUNBOOKS_URL": "https://runbooks.example", "DASHBOARDS_URL": "https://dashboards.example",
+		"CANARY_API": "http://api.example:5001", "CANARY_WEB": "https://web.example", "DOCKER_GID": "999",
+		"POSTGRES_EXPORTER_URI": "database.example:5432/minitwit?sslmode=verify-full", "MONITORING_SHA": "0123456789ab",
+	}
+	for _, name := range []string{"SIMULATOR_CREDENTIALS", "POSTGRES_EXPORTER_PASSWORD", "PROBE_TARGETS", "NODE_TARGETS", "ALERTMANAGER_YML"} {
+		env[name+"_FILE"], env[name+"_SHA"] = "/dev/null", "0123456789ab"
+	}
+	for _, image := range []string{"IMAGE", "PROMETHEUS_IMAGE", "ALERTMANAGER_IMAGE", "BLACKBOX_IMAGE", "NODE_EXPORTER_IMAGE", "POSTGRES_EXPORTER_IMAGE", "HAPROXY_IMAGE"} {
+		env[image] = "registry.example/some@sha256:" + strings.Repeat("a", 64)
+	}
+	return env
+}
+
+// alone are those of which there is one, and why that is enough: each keeps nothing,
+// is started elsewhere when its node dies, and is missed by an alert meanwhile.
+var alone = map[string]string{
+	"canary":            "two would write twice, and each would find the other's message",
+	"swarm-exporter":    "all managers say the same",
+	"postgres-exporter": "each scrape costs the database's connections",
+}
+
+const tooFew = ": deploy.replicas: fewer than two"
+
+func TestTheMonitoringStackKeepsTheRules(t *testing.T) {
+	t.Parallel()
+	config, dicts, err := parse(monitored(), fileOf(t, "monitoring.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := lint(config, dicts)
+	for service := range alone {
+		i := slices.IndexFunc(found, func(f string) bool { return strings.HasPrefix(f, service+tooFew) })
+		if i < 0 {
+			t.Errorf("%s is not alone any more: take it off the list", service)
+			continue
+		}
+		found = slices.Delete(found, i, i+1)
+	}
+	if len(found) > 0 {
+		t.Error(strings.Join(found, "\n"))
+	}
+}
+
+func TestWhatMonitoringMustBeToldIsAskedFor(t *testing.T) {
+	t.Parallel()
+	file, complete := fileOf(t, "monitoring.yml"), map[string]string{}
+	for _, variable := range asked.FindAllStringSubmatch(file, -1) {
+		complete[variable[1]] = monitored()[variable[1]]
+	}
+	for missing := range complete {
+		env := maps.Clone(complete)
+		delete(env, missing)
+		if _, _, err := parse(env, file); err == nil || !strings.Contains(err.Error(), missing) {
+			t.Errorf("without %s: %v, want an error that asks for it", missing, err)
+		}
+	}
+	if _, _, err := parse(complete, file); err != nil {
+		t.Errorf("with all that is asked for: %v", err)
+	}
+	readme := fileOf(t, "../monitoring/README.md")
+	for _, variable := range regexp.MustCompile(`\$\{(\w+)[:?-]`).FindAllStringSubmatch(file, -1) {
+		if !strings.Contains(readme, variable[1]) {
+			t.Errorf("monitoring/README.md does not tell of %s", variable[1])
+		}
+	}
+}
+
+// A rule file that the stack forgets is a set of alerts that nobody gets.
+func TestTheMonitoringStackHasEveryRule(t *testing.T) {
+	t.Parallel()
+	rules, err := filepath.Glob("../monitoring/prometheus/rules/*.yml")
+	if err != nil || len(rules) < 5 {
+		t.Fatalf("rules: %v, %v", rules, err)
+	}
+	config, _, err := parse(monitored(), fileOf(t, "monitoring.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mounted []string
+	for _, c := range serviceOf(t, config, "prometheus").Configs {
+		mounted = append(mounted, c.Target)
+	}
+	for _, rule := range rules {
+		if !slices.Contains(mounted, "/etc/prometheus/rules/"+filepath.Base(rule)) {
+			t.Errorf("Prometheus does not get %s", rule)
+		}
+	}
+}
