@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -54,6 +55,17 @@ func withFault(service, name string) func(context.Context, *world) error {
 		})
 		return err
 	}
+}
+
+// oldSystem is what was dead for five days: both surfaces in one process that nothing
+// starts again. The first page view ends it.
+func oldSystem(ctx context.Context, w *world) error {
+	return errors.Join(stop(ofTheSwarm)(ctx, w), w.programs["alone"].start())
+}
+
+func newSystem(ctx context.Context, w *world) error {
+	w.programs["alone"].stop()
+	return start(ofTheSwarm)(ctx, w)
 }
 
 func crashLoop(_ context.Context, w *world) error {

@@ -51,6 +51,11 @@ var faults = []fault{
 		make: withFault("web", "crash"), mend: withFault("web", ""),
 	},
 	{
+		name: "five-days", what: "the old system: one process for both surfaces, a bug of the UI ends it, nothing starts it again",
+		want: []string{"EndpointDown"}, also: append([]string{"ReplicasBelowQuorum", "CrashLooping", "SimulatorSilent"}, burn...), aim: atOnce,
+		make: oldSystem, mend: newSystem,
+	},
+	{
 		name: "errors", what: "a tenth of the API's requests is answered 503", want: []string{"ErrorRatioHigh"},
 		also: burn, aim: soon, make: lockTable("followers"), mend: endHelper,
 	},

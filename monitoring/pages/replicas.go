@@ -20,7 +20,7 @@ const restartDelay = 2 * time.Second
 type replica struct {
 	service string
 	node    string
-	slot    int
+	slot    int // 0: none of the Swarm's
 	process *process
 	addr    string // of the surface
 	ops     string // of health and metrics
@@ -56,12 +56,31 @@ func (r *replicas) add(service string, slot int, dir string) error {
 	return nil
 }
 
+// addAlone makes what the old system was: both surfaces in one process, and nothing
+// that starts it again. It is not started.
+func (r *replicas) addAlone(faults, dir string) (*process, error) {
+	addresses, err := freeAddresses(3)
+	if err != nil {
+		return nil, err
+	}
+	p := &process{
+		name: "alone", dir: dir, argv: []string{faults, "serve"},
+		env: append([]string{
+			"OPS_ADDR=" + addresses[0], "API_ADDR=" + addresses[1], "WEB_ADDR=" + addresses[2], "MINITWIT_FAULT=crash",
+		}, r.base...),
+	}
+	for i, service := range services {
+		r.all = append(r.all, &replica{service: service, node: nodes[0], process: p, addr: addresses[i+1], ops: addresses[0]})
+	}
+	return p, nil
+}
+
 // of gives the replicas of a service.
 func (r *replicas) of(service string) (found []*replica) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, one := range r.all {
-		if one.service == service {
+		if one.service == service && one.slot > 0 {
 			found = append(found, one)
 		}
 	}
@@ -135,7 +154,9 @@ func (r *replicas) each(match func(*replica) bool, do func(*replica)) {
 }
 
 func ofService(name string) func(*replica) bool {
-	return func(r *replica) bool { return r.service == name }
+	return func(r *replica) bool { return r.service == name && r.slot > 0 }
 }
+
+func ofTheSwarm(r *replica) bool { return r.slot > 0 }
 
 func onNode(name string) func(*replica) bool { return func(r *replica) bool { return r.node == name } }

@@ -82,6 +82,9 @@ func (m *manager) tasks() (list []swarm.Task) {
 	m.replicas.mu.Lock()
 	defer m.replicas.mu.Unlock()
 	for _, r := range m.replicas.all {
+		if r.slot == 0 {
+			continue
+		}
 		r.process.mu.Lock()
 		starts := r.process.starts
 		r.process.mu.Unlock()

@@ -113,7 +113,9 @@ func (w *world) startReplicas(context.Context) error {
 			return err
 		}
 	}
-	return nil
+	alone, err := w.replicas.addAlone(w.bin["faults"], w.dir)
+	w.programs["alone"] = alone
+	return err
 }
 
 func (w *world) startMesh(context.Context) error {
