@@ -20,7 +20,7 @@ logs||local|show the logs of web, api and db
 clean||local|stop everything and remove what was built; --data: the database too
 db||db|the private PostgreSQL: up, down, psql, url, status
 build||build|build bin/minitwit
-test||test|everything CI runs: lint, unit, fuzz
+test||test|everything CI runs: lint, unit, fuzz, smoke
 lint|eslint|test|formatters and linters for Go, shell and workflows
 fuzz||test|every fuzz target, for longer
 simulate||simulate|play a simulator scenario against the local API

@@ -18,7 +18,7 @@ when all was at full strength, and how many acknowledged writes were lost. Bring
 the lab up first if it is not. Needs root, and a machine that does nothing else.
 
   all           every drill; those done at this commit are not made again
-  smoke         rolling-update, bad-image; kill-task, kill-node through the edge
+  smoke         rolling-update, bad-image; kill-task, kill-node through the edge, with --retry 1
   --list        the drills
   --table       the newest result of each, as a table; makes nothing
   --compare COMMIT   the newest results beside those of another commit; makes nothing

@@ -107,7 +107,7 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 		writeTable(out, compared(past, f.compare, f.commit))
 		return true, nil
 	}
-	drills, resume, err := choose(names, f.edge)
+	drills, resume, err := choose(names, f)
 	if err != nil {
 		return false, err
 	}
@@ -151,7 +151,7 @@ func variants(past []result) (names []string) {
 }
 
 // choose gives the drills of the names. Only `all` leaves out what was done before.
-func choose(names []string, edge bool) (drills []drill, resume bool, err error) {
+func choose(names []string, f flags) (drills []drill, resume bool, err error) {
 	switch {
 	case len(names) == 1 && names[0] == "all":
 		drills, resume = slices.Clone(catalog), true
@@ -167,7 +167,8 @@ func choose(names []string, edge bool) (drills []drill, resume bool, err error) 
 		}
 	}
 	for i := range drills {
-		drills[i].edge = drills[i].edge || edge
+		drills[i].edge = drills[i].edge || f.edge
+		drills[i].retries = max(drills[i].retries, f.retries)
 	}
 	return drills, resume, nil
 }
@@ -179,7 +180,7 @@ func newBench(f flags, progress io.Writer) (*bench, error) {
 	}
 	b := &bench{
 		lab: lab{script: f.script, state: f.state, log: io.Discard}, cluster: cluster, images: f.images,
-		load: options{nodes: nodeNames, rate: f.rate, patience: f.patience, retries: f.retries},
+		load: options{nodes: nodeNames, rate: f.rate, patience: f.patience},
 		sent: f.sent, commit: f.commit, out: progress,
 	}
 	return b, nil
@@ -225,7 +226,7 @@ func (b *bench) all(ctx context.Context, drills []drill, f flags, past []result,
 // done finds what the drill gave at this commit, the same way.
 func done(past []result, d drill, f flags) *result {
 	for _, r := range slices.Backward(past) {
-		if r.Case == d.name && r.Commit == f.commit && r.Via == d.via() && r.Retries == f.retries && r.Rate == f.rate && r.Error == "" {
+		if r.Case == d.name && r.Commit == f.commit && r.Via == d.via() && r.Retries == d.retries && r.Rate == f.rate && r.Error == "" {
 			return &r
 		}
 	}

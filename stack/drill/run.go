@@ -55,11 +55,12 @@ type bench struct {
 // drill is one fault and how it is made. Its function calls r.strike when the
 // fault begins and returns when all is as before.
 type drill struct {
-	name  string
-	what  string
-	quiet bool // no page views from the start: the drill itself begins with them
-	edge  bool // through the edge tier's ports instead of the mesh's
-	make  func(context.Context, *run) error
+	name    string
+	what    string
+	quiet   bool // no page views from the start: the drill itself begins with them
+	edge    bool // through the edge tier's ports instead of the mesh's
+	retries int  // of a client of the API
+	make    func(context.Context, *run) error
 	// prepare, if set, comes before the load; restore after it, also when the drill failed.
 	prepare, restore func(context.Context, *run) error
 }
@@ -107,7 +108,7 @@ func (b *bench) perform(ctx context.Context, d drill) result {
 	}
 	res.Case, res.Commit, res.At, res.Took = d.name, b.commit, now(), since(began, time.Now())
 	res.Detect, res.Strength, res.Start = r.detect, r.strength, r.start
-	res.Via, res.Retries, res.Rate = d.via(), b.load.retries, b.load.rate
+	res.Via, res.Retries, res.Rate = d.via(), d.retries, b.load.rate
 	a := aims[d.name]
 	res.Aim, res.Missed = a.String(), a.missed(res)
 	res.OK = len(res.Missed) == 0
@@ -154,6 +155,7 @@ func (r *run) steady(ctx context.Context) error {
 // for a while nothing has failed.
 func (r *run) warmUp(ctx context.Context) error {
 	opts := r.bench.load
+	opts.retries = r.drill.retries
 	if opts.apiPort, opts.webPort = meshAPIPort, meshWebPort; r.drill.edge {
 		opts.apiPort, opts.webPort = edgeAPIPort, edgeWebPort
 	}
