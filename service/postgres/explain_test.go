@@ -121,6 +121,7 @@ func TestLookupsAreByIndex(t *testing.T) {
 		{"follow", postgres.Follow, []any{"user1", "user200"}, 2},
 		{"unfollow", postgres.Unfollow, []any{"user1", "user200"}, 2},
 		{"follows", postgres.Follows, []any{"user1", 10}, 13}, // 10, the user twice, the canary as the first by id
+		{"activity", postgres.RecentWork, []any{1_000_000_000}, postgres.MostMessages},
 	} {
 		p := explain(t, s, c.query, c.args...)
 		for _, relation := range []string{"users", "messages"} {

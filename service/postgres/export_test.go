@@ -13,6 +13,8 @@ const (
 	Follow      = followQuery
 	Unfollow    = unfollowQuery
 	Follows     = followsQuery
+	Beat        = beatQuery
+	RecentWork  = activityQuery
 )
 
 // TowardsNewer is towardsNewer.

@@ -67,18 +67,31 @@ func (s *Store) Migrations(ctx context.Context) ([]Migration, error) {
 // binary needs. A newer one fits: migrations only expand, so that the previous
 // release runs on it too.
 func (s *Store) CheckSchema(ctx context.Context) error {
-	want, err := s.wantedVersion()
+	schema, err := s.Schema(ctx)
 	if err != nil {
 		return err
 	}
-	have, err := row[int64](ctx, s, "schema version", `SELECT max(version_id) FROM goose_db_version WHERE is_applied`)
-	if err != nil {
-		return err
-	}
-	if have < want {
-		return fmt.Errorf("the schema is at version %d, this release needs %d: run migrate up", have, want)
+	if schema.Found < schema.Wanted {
+		return fmt.Errorf("the schema is at version %d, this release needs %d: run migrate up", schema.Found, schema.Wanted)
 	}
 	return nil
+}
+
+// Schema are versions of the schema: the least that this binary needs, and the
+// database's.
+type Schema struct {
+	Wanted int64 `json:"wanted"`
+	Found  int64 `json:"found"`
+}
+
+// Schema asks the database for its version.
+func (s *Store) Schema(ctx context.Context) (Schema, error) {
+	wanted, err := s.wantedVersion()
+	if err != nil {
+		return Schema{}, err
+	}
+	found, err := row[int64](ctx, s, "schema version", `SELECT max(version_id) FROM goose_db_version WHERE is_applied`)
+	return Schema{Wanted: wanted, Found: found}, err
 }
 
 func (s *Store) wantedVersion() (int64, error) {
