@@ -1,0 +1,158 @@
+package status_test
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"minitwit/service/dbtest"
+	check "minitwit/service/htmlcheck"
+	"minitwit/service/postgres"
+	"minitwit/service/status"
+)
+
+func TestTwoReplicasOfTwoVersionsAreShown(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Open(t)
+	old, recent := run(t, options(s, "1", "v1")), run(t, options(s, "2", "v2"))
+	for _, r := range []replica{old, recent} {
+		eventually(t, "both replicas on the page", func() bool { return len(look(t, r.Page).Replicas.List) == 2 })
+		if got, want := look(t, r.Page).Replicas.Versions, map[string]int{"v1": 1, "v2": 1}; !cmp.Equal(got, want) {
+			t.Errorf("versions: %v, want %v", got, want)
+		}
+	}
+	err := check.Run(get(t, recent.Page, "/status").Body,
+		check.In("section.WARNING", check.In("h2", check.HasText("^WARNING Replicas$")), check.In(".note", check.HasText("2 versions"))),
+		check.Count("tbody tr", 2),
+		check.In("tbody tr:first-child",
+			check.In("td", check.HasText("^OK$")), check.In("th", check.HasText("^api 1$")),
+			check.In("td[data-label=version]", check.IsText("v1")), check.In("td[data-label=node]", check.IsText("n1")),
+			check.In("td[data-label=host]", check.IsText("host1")), check.In("td[data-label=seen]", check.HasText(`^\d\.\d s ago$`))),
+		check.In("tbody tr.self", check.In("th", check.HasText(`^api 2 \(this\)$`)), check.In("td[data-label=version]", check.IsText("v2"))))
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhoFallsSilentIsShownUntilReplaced(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Open(t)
+	page := newPage(t, options(s, "1", "v1"))
+	beat := func(id, slot string) {
+		if err := s.Beat(t.Context(), postgres.Replica{ID: id, Service: "api", Slot: slot, Version: "v1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, slot := range []string{"1", "2", "3"} {
+		beat("first "+slot, slot)
+	}
+	age(t, s, "2", 16)
+	age(t, s, "3", 3601)
+	got := look(t, page).Replicas
+	want := map[string]string{"1": "OK", "2": "silent"}
+	if lives := lives(t, page); !cmp.Equal(lives, want) || got.State != status.Warning || !strings.Contains(fmt.Sprint(got.Notes), "[api 2 is silent") {
+		t.Errorf("%v, %s %q; want %v and a warning of api 2", lives, got.State, got.Notes, want)
+	}
+	beat("second 2", "2")
+	eventually(t, "the silent one to be replaced", func() bool { return look(t, page).Replicas.State == status.OK })
+	if last := look(t, page).Replicas.List[2]; last.Life != "silent" {
+		t.Errorf("the last row is %+v, want the one that was replaced", last)
+	}
+}
+
+// A crash loop must not push the living off the screen, nor fill the table for ever.
+func TestThoseWhoAreGoneStayFew(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Open(t)
+	const q = `
+		INSERT INTO replica_heartbeat
+		SELECT 'gone ' || i, 'api', '2', '', '', 'v1', now(), now() - make_interval(secs => i * 60), 0, false FROM generate_series(1, 500) AS i`
+	if _, err := s.DB().ExecContext(t.Context(), q); err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, options(s, "1", "v1"))
+	eventually(t, "the living one", func() bool { return lives(t, r.Page)["1"] == "OK" })
+	if got := look(t, r.Page).Replicas; len(got.List) != 7 || got.List[0].Slot != "1" || got.NotShown != 53 {
+		t.Errorf("%d rows, first %+v, %d not shown; want the living one, 6 that are gone, 53", len(got.List), got.List[0], got.NotShown)
+	}
+	var left int
+	eventually(t, "the start to remove what is older than an hour", func() bool {
+		err := s.DB().QueryRowContext(t.Context(), `SELECT count(*) FROM replica_heartbeat`).Scan(&left)
+		return err == nil && left <= 60
+	})
+}
+
+func TestADrainIsTheLastWord(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Open(t)
+	var samples atomic.Int64
+	o := options(s, "2", "v1")
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "x"}, func() float64 { return float64(samples.Add(1)) }))
+	o.Surfaces = []status.Surface{{Name: "api", Requests: metrics}}
+	watcher, r := newPage(t, options(s, "1", "v1")), run(t, o)
+	eventually(t, "the replica to be there", func() bool { return lives(t, watcher)["2"] == "OK" })
+	r.drain()
+	eventually(t, "the replica to drain", func() bool { return lives(t, watcher)["2"] == "draining" })
+	r.stop()
+	if n := samples.Load(); n > 10 {
+		t.Errorf("%d samples within seconds", n)
+	}
+	age(t, s, "2", 16)
+	eventually(t, "the replica to have stopped", func() bool { return lives(t, watcher)["2"] == "stopped" })
+	if got := look(t, watcher).Replicas; got.State != status.OK {
+		t.Errorf("after an orderly stop: %s %q, want OK", got.State, got.Notes)
+	}
+}
+
+func TestAStopWithoutADrainIsOneAllTheSame(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Open(t)
+	r := run(t, options(s, "2", "v1"))
+	r.stop()
+	if got := lives(t, r.Page)["2"]; got != "draining" {
+		t.Errorf("the last heartbeat says %q, want draining", got)
+	}
+}
+
+// lines is a log of which each line can be waited for.
+type lines chan string
+
+func (l lines) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
+}
+
+// Requests that have used up the pool come first, and the next heartbeat is not far.
+func TestAHeartbeatGivesUpOnAPoolThatIsUsedUp(t *testing.T) {
+	t.Parallel()
+	s := dbtest.OpenWith(t, postgres.Options{URL: dbtest.URL(t), MaxOpen: 1})
+	busy, err := s.DB().Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := make(lines, 10)
+	o := options(s, "1", "v1")
+	o.Log = zerolog.New(log)
+	r := run(t, o)
+	line := <-log
+	if !strings.Contains(line, `"warn"`) || !strings.Contains(line, "no heartbeat") {
+		t.Errorf("the log has %s, want a warning", line)
+	}
+	if waited := s.DB().Stats().WaitDuration; waited > 800*time.Millisecond {
+		t.Errorf("it waited %v for a connection, want 0.3 s", waited)
+	}
+	if err := busy.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the heartbeat", func() bool { return lives(t, r.Page)["1"] == "OK" })
+	if len(log) > 0 {
+		t.Errorf("the log goes on: %s", <-log)
+	}
+}
