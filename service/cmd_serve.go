@@ -21,6 +21,7 @@ import (
 	"minitwit/service/server"
 	"minitwit/service/session"
 	"minitwit/service/simapi"
+	"minitwit/service/status"
 	"minitwit/service/web"
 )
 
@@ -96,6 +97,7 @@ type program struct {
 	cores    account.Cores
 
 	stores   []*postgres.Store
+	pools    []status.Pool
 	accounts []*account.Service
 	surfaces []*server.Surface
 	ops      net.Listener
@@ -143,7 +145,7 @@ func (p *program) openAPI(scheme *password.Scheme) error {
 		value, _, err := store.Latest(ctx)
 		return value, err
 	}, fast.SetLatest)
-	server.RegisterPool(p.registry, fast.DB(), "api-latest")
+	p.registerPool(fast, "api-latest")
 	server.RegisterLatest(options.Registerer, store.Latest)
 	accounts := p.newAccounts(store, scheme, options)
 	surface := server.NewAPI(simapi.New(store, accounts, latest, p.cfg.Simulator), options)
@@ -182,7 +184,7 @@ func (p *program) openSurface(name string) (*postgres.Store, server.SurfaceOptio
 	if err != nil {
 		return nil, options, err
 	}
-	server.RegisterPool(p.registry, store.DB(), name)
+	p.registerPool(store, name)
 	server.RegisterDatabase(options.Registerer, store.Ping)
 	return store, options, nil
 }
@@ -196,15 +198,24 @@ func (p *program) openStore(o postgres.Options) (*postgres.Store, error) {
 	return store, err
 }
 
+func (p *program) registerPool(store *postgres.Store, name string) {
+	server.RegisterPool(p.registry, store.DB(), name)
+	p.pools = append(p.pools, status.Pool{Name: name, DB: store.DB()})
+}
+
 func (p *program) newAccounts(store *postgres.Store, scheme *password.Scheme, o server.SurfaceOptions) *account.Service {
 	accounts := account.New(store, scheme, p.cores, o.Log, o.Registerer)
 	p.accounts = append(p.accounts, accounts)
 	return accounts
 }
 
-// run serves until ctx ends; meanwhile passwords are strengthened and the plan of
-// connections is compared with the database's.
+// run serves until ctx ends; meanwhile passwords are strengthened, the plan of connections
+// is compared with the database's, and heartbeats say that this replica is there.
 func (p *program) run(ctx context.Context) error {
+	page, err := p.newStatus()
+	if err != nil {
+		return err
+	}
 	// ctx ends with the signal; passwords are strengthened until the drain is over.
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var workers sync.WaitGroup
@@ -212,10 +223,11 @@ func (p *program) run(ctx context.Context) error {
 		workers.Go(func() { accounts.Strengthen(background) })
 	}
 	workers.Go(func() { p.compareConnections(background) })
+	workers.Go(func() { page.Run(background, ctx.Done()) })
 	// Both surfaces use one database, so the first store can speak for all.
-	err := server.New(server.Options{
+	err = server.New(server.Options{
 		Surfaces: p.surfaces, Ops: p.ops, Ready: p.stores[0].CheckSchema,
-		Gatherer: p.registry, Build: build(), Drain: p.cfg.Drain, Log: p.log,
+		Gatherer: p.registry, Status: page.Handler(), Build: build(), Drain: p.cfg.Drain, Log: p.log,
 	}).Run(ctx)
 	// Workers first, then (in close) the connections they use.
 	cancel()

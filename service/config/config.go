@@ -36,6 +36,12 @@ type Config struct {
 	CookieSecure        bool          `env:"COOKIE_SECURE" envDefault:"false" doc:"send cookies over HTTPS only; set it where TLS ends in front of us"`
 	MaxInFlight         int           `env:"MAX_IN_FLIGHT" envDefault:"512" doc:"requests in work on one surface before 503 is answered"`
 	Drain               time.Duration `env:"DRAIN" envDefault:"5s" doc:"how long requests are still served after SIGTERM, each with Connection: close"`
+	TaskSlot            string        `env:"TASK_SLOT" doc:"which replica of its service this is, for /status; stack.yml sets it"`
+	NodeName            string        `env:"NODE_NAME" doc:"where it runs, for /status; stack.yml sets it"`
+	DashboardsURL       string        `env:"DASHBOARDS_URL" doc:"Grafana, a link of /status"`
+	PrometheusURL       string        `env:"PROMETHEUS_URL" doc:"a link of /status"`
+	AlertmanagerURL     string        `env:"ALERTMANAGER_URL" doc:"a link of /status"`
+	RunbooksURL         string        `env:"RUNBOOKS_URL" doc:"where monitoring/runbooks can be read, a link of /status"`
 	LogLevel            zerolog.Level `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
 	LogFormat           string        `env:"LOG_FORMAT" envDefault:"json" doc:"json, or console for people"`
 }
@@ -125,6 +131,10 @@ func (c Config) CheckServe(web bool) error {
 		checkRange("DATABASE_CONNECTIONS", c.DatabaseConnections, 0, 1_000_000),
 		checkRange("BCRYPT_COST", c.BcryptCost, 10, 14),
 		checkRange("MAX_IN_FLIGHT", c.MaxInFlight, 1, 1_000_000),
+		checkLink("DASHBOARDS_URL", c.DashboardsURL),
+		checkLink("PROMETHEUS_URL", c.PrometheusURL),
+		checkLink("ALERTMANAGER_URL", c.AlertmanagerURL),
+		checkLink("RUNBOOKS_URL", c.RunbooksURL),
 	}
 	if user, password, _ := strings.Cut(c.Simulator, ":"); user == "" || password == "" {
 		wrong = append(wrong, errors.New("SIMULATOR_CREDENTIALS is not of the form user:password"))
@@ -144,6 +154,20 @@ func checkKey(name, key string, required bool) error {
 		return fmt.Errorf("%s is not set: 32 characters or more, for example from: openssl rand -base64 48", name)
 	case key != "" && len(key) < 32:
 		return fmt.Errorf("%s is shorter than 32 characters", name)
+	}
+	return nil
+}
+
+// checkLink wants what may be shown: a password in a link would be for all to see.
+func checkLink(name, link string) error {
+	u, err := url.Parse(link)
+	switch {
+	case link == "":
+		return nil
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		return fmt.Errorf("%s is not an http:// or https:// URL", name)
+	case u.User != nil:
+		return fmt.Errorf("%s holds credentials, and is shown on /status", name)
 	}
 	return nil
 }

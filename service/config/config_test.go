@@ -26,7 +26,7 @@ func file(t *testing.T, content string) string {
 
 func TestDefaultsSuffice(t *testing.T) {
 	t.Parallel()
-	c, err := Load(valid)
+	c, err := Load(append(valid, "DASHBOARDS_URL=https://grafana.example/", "RUNBOOKS_URL=")) // as stack.yml sets what a place leaves out
 	if err != nil || c.CheckServe(true) != nil {
 		t.Fatalf("Load = %v, CheckServe = %v", err, c.CheckServe(true))
 	}
@@ -69,6 +69,7 @@ func TestCheckServeListsAllThatIsWrong(t *testing.T) {
 		"SESSION_KEY=hunter2", "PASSWORD_KEY_PREVIOUS=hunter2", "DATABASE_POOL=0", "DATABASE_CONNECTIONS=-1",
 		"BCRYPT_COST=9", "MAX_IN_FLIGHT=-1",
 		"SIMULATOR_CREDENTIALS=hunter2", "LOG_FORMAT=xml", "DRAIN=-1s",
+		"DASHBOARDS_URL=https://admin:hunter2@grafana", "PROMETHEUS_URL=prometheus:9090", "RUNBOOKS_URL=javascript:hunter2", "ALERTMANAGER_URL=http://",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +78,7 @@ func TestCheckServeListsAllThatIsWrong(t *testing.T) {
 	for _, name := range []string{
 		"DATABASE_URL", "SESSION_KEY is shorter", "PASSWORD_KEY is not set", "PASSWORD_KEY_PREVIOUS is shorter", "DATABASE_POOL",
 		"DATABASE_CONNECTIONS", "BCRYPT_COST", "MAX_IN_FLIGHT", "SIMULATOR_CREDENTIALS", "LOG_FORMAT", "DRAIN",
+		"DASHBOARDS_URL holds credentials", "PROMETHEUS_URL is not", "RUNBOOKS_URL is not", "ALERTMANAGER_URL is not",
 	} {
 		if !strings.Contains(wrong, name) {
 			t.Errorf("CheckServe does not mention %s:\n%s", name, wrong)

@@ -38,12 +38,12 @@ func TestTheOpsPortTellsWhatOnCallAsks(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.must(t, "GET", a.ops+"/version", "").body), &version); err != nil || version.Version == "" || version.Go == "" {
 		t.Errorf("/version = %+v, %v", version, err)
 	}
-	for _, path := range []string{"/livez", "/readyz", "/debug/pprof/", "/debug/pprof/goroutine?debug=1"} {
+	for _, path := range []string{"/livez", "/readyz", "/status", "/status?format=json", "/status.css", "/debug/pprof/", "/debug/pprof/goroutine?debug=1"} {
 		if got := s.must(t, "GET", a.ops+path, ""); got.status != 200 {
 			t.Errorf("%s = %d, want 200", path, got.status)
 		}
 	}
-	for _, url := range []string{a.api + "/metrics", a.api + "/debug/pprof/", a.web + "/metrics", a.web + "/livez"} {
+	for _, url := range []string{a.api + "/metrics", a.api + "/debug/pprof/", a.api + "/status", a.web + "/status", a.web + "/metrics", a.web + "/livez"} {
 		if got := s.must(t, "GET", url, ""); got.status != 404 {
 			t.Errorf("%s, on a published port, = %d, want 404", url, got.status)
 		}

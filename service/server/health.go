@@ -103,11 +103,13 @@ func (h *health) ready(ctx context.Context) error {
 
 // opsHandler is the ops port, whole. It is never published: it shows what
 // strangers should not see.
-func opsHandler(h *health, metrics prometheus.Gatherer, build Build) http.Handler {
+func opsHandler(h *health, metrics prometheus.Gatherer, build Build, status http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /livez", probe(faults.Alive(h.alive)))
 	mux.Handle("GET /readyz", probe(h.ready))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /status", status)
+	mux.Handle("GET /status.css", status)
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(build)

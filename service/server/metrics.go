@@ -71,8 +71,10 @@ func RegisterConnections(reg prometheus.Registerer, planned int) func(allowed in
 	}
 }
 
-// red are the metrics of a surface's requests: rate, errors, duration.
+// red are the metrics of a surface's requests: rate, errors, duration. They are also
+// in a registry of their own, which can be read without what asks the database.
 type red struct {
+	own      *prometheus.Registry
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
@@ -81,6 +83,7 @@ type red struct {
 
 func newRED(reg prometheus.Registerer) red {
 	m := red{
+		own: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "minitwit_http_requests_total", Help: "Requests answered, by route pattern, method and status.",
 		}, []string{"route", "method", "code"}),
@@ -96,7 +99,9 @@ func newRED(reg prometheus.Registerer) red {
 			Name: "minitwit_panics_recovered_total", Help: "Requests that ended in a panic and were answered 500.",
 		}),
 	}
-	reg.MustRegister(m.requests, m.duration, m.inFlight, m.panics)
+	for _, r := range []prometheus.Registerer{reg, m.own} {
+		r.MustRegister(m.requests, m.duration, m.inFlight, m.panics)
+	}
 	return m
 }
 

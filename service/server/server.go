@@ -20,6 +20,7 @@ type Options struct {
 	Ops      net.Listener
 	Ready    func(context.Context) error // nil error: the database fits
 	Gatherer prometheus.Gatherer
+	Status   http.Handler // of /status and its style sheet
 	Build    Build
 	Drain    time.Duration
 	Log      zerolog.Logger
@@ -41,7 +42,7 @@ const shutdownTimeout = workTimeout + 5*time.Second
 func New(o Options) *Server {
 	s := &Server{Options: o, health: newHealth(o.Surfaces, o.Ready)}
 	s.ops = &http.Server{
-		Handler:           opsHandler(s.health, o.Gatherer, o.Build),
+		Handler:           opsHandler(s.health, o.Gatherer, o.Build, o.Status),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 	}

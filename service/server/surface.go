@@ -19,6 +19,7 @@ import (
 // what /livez asks it.
 type Surface struct {
 	name     string
+	requests prometheus.Gatherer
 	handler  *echo.Echo
 	alive    string // a path that needs no database
 	draining atomic.Bool
@@ -76,6 +77,7 @@ func newSurface(name, alive string, always map[string]string, render renderError
 	// Unset, echo believes any client's X-Forwarded-For.
 	s.handler.IPExtractor = echo.ExtractIPDirect()
 	metrics := newRED(o.Registerer)
+	s.requests = metrics.own
 	// From the outside in. Everything is named, logged and counted, also what is
 	// refused and what panics; a panic gives back its place among the requests
 	// in work; nothing is read of a request that is refused for want of one.
@@ -123,6 +125,12 @@ func (s *Surface) Listen(addr string) (err error) {
 	}
 	return nil
 }
+
+// Name is api or web.
+func (s *Surface) Name() string { return s.name }
+
+// Requests gives the metrics of the surface's requests and nothing else.
+func (s *Surface) Requests() prometheus.Gatherer { return s.requests }
 
 // Addr gives the address that Listen took.
 func (s *Surface) Addr() net.Addr { return s.listener.Addr() }
