@@ -183,7 +183,8 @@ func (w *world) commandLine(name string) (argv, env []string) {
 			"--cluster.listen-address=" + w.addr["cluster."+number], "--cluster.peer=" + w.addr["cluster.1"], "--cluster.peer=" + w.addr["cluster.2"],
 		}, nil
 	case "blackbox":
-		return []string{"prometheus-blackbox-exporter", listen, "--config.file=" + filepath.Join(w.repo, "monitoring/blackbox/blackbox.yml")}, nil
+		return []string{"prometheus-blackbox-exporter", listen, "--config.file=" + filepath.Join(w.repo, "monitoring/blackbox/blackbox.yml")},
+			[]string{"SSL_CERT_FILE=" + w.trusted()}
 	case "node":
 		return []string{"prometheus-node-exporter", listen, "--collector.textfile.directory=" + file("textfile")}, nil
 	case "postgres":
@@ -198,6 +199,9 @@ func (w *world) commandLine(name string) (argv, env []string) {
 		return []string{w.bin["minitwit"], "deadman", "--place", "drill", "--addr", w.addr[name], "--page-url", "http://" + w.addr["sink"] + "/deadman"}, nil
 	}
 }
+
+// trusted is a file of certificates, there once something serves TLS.
+func (w *world) trusted() string { return filepath.Join(w.dir, "trusted.pem") }
 
 // addresses gives those of all programs of a kind.
 func (w *world) addresses(kind string) (found []string) {
