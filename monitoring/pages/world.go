@@ -92,10 +92,13 @@ func (w *world) migrate(ctx context.Context) error {
 	}
 }
 
-// settings are the replicas' environment.
+// settings are the replicas' environment, as in stack.yml but for a shorter drain.
 func (w *world) settings() []string {
 	key := strings.Repeat("drill-key-", 5)
-	return []string{"DATABASE_URL=" + w.pg.URL(database), "PASSWORD_KEY=" + key, "SESSION_KEY=" + key, "DATABASE_POOL=4", "DRAIN=1s"}
+	return []string{
+		"DATABASE_URL=" + w.pg.URL(database), "PASSWORD_KEY=" + key, "SESSION_KEY=" + key,
+		"DATABASE_POOL=4", "DATABASE_CONNECTIONS=54", "GOMEMLIMIT=150MiB", "DRAIN=1s",
+	}
 }
 
 func (w *world) startReplicas(context.Context) error {
