@@ -233,6 +233,13 @@ func (w *world) renew(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := w.startWatchers(); err != nil {
+		return err
+	}
+	return until(ctx, "a calm installation", 3*time.Minute, func() bool { return w.calm(ctx) })
+}
+
+func (w *world) startWatchers() error {
 	if err := w.tell(); err != nil {
 		return err
 	}
@@ -241,7 +248,7 @@ func (w *world) renew(ctx context.Context) error {
 			return err
 		}
 	}
-	return until(ctx, "a calm installation", 3*time.Minute, func() bool { return w.calm(ctx) })
+	return nil
 }
 
 // calm tells whether both Prometheus have looked at everything for a while, and
