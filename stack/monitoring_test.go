@@ -16,10 +16,10 @@ func monitored() map[string]string {
 		"CANARY_API": "http://api.example:5001", "CANARY_WEB": "https://web.example", "DOCKER_GID": "999",
 		"POSTGRES_EXPORTER_URI": "database.example:5432/minitwit?sslmode=verify-full", "MONITORING_SHA": "0123456789ab",
 	}
-	for _, name := range []string{"SIMULATOR_CREDENTIALS", "POSTGRES_EXPORTER_PASSWORD", "PROBE_TARGETS", "NODE_TARGETS", "ALERTMANAGER_YML"} {
+	for _, name := range []string{"SIMULATOR_CREDENTIALS", "POSTGRES_EXPORTER_PASSWORD", "PROBE_TARGETS", "NODE_TARGETS", "ALERTMANAGER_YML", "GRAFANA_ADMIN_PASSWORD", "GRAFANA_SECRET_KEY"} {
 		env[name+"_FILE"], env[name+"_SHA"] = "/dev/null", "0123456789ab"
 	}
-	for _, image := range []string{"IMAGE", "PROMETHEUS_IMAGE", "ALERTMANAGER_IMAGE", "BLACKBOX_IMAGE", "NODE_EXPORTER_IMAGE", "POSTGRES_EXPORTER_IMAGE", "HAPROXY_IMAGE"} {
+	for _, image := range []string{"IMAGE", "PROMETHEUS_IMAGE", "ALERTMANAGER_IMAGE", "BLACKBOX_IMAGE", "NODE_EXPORTER_IMAGE", "POSTGRES_EXPORTER_IMAGE", "HAPROXY_IMAGE", "GRAFANA_IMAGE"} {
 		env[image] = "registry.example/some@sha256:" + strings.Repeat("a", 64)
 	}
 	return env
@@ -28,6 +28,7 @@ func monitored() map[string]string {
 // alone are those of which there is one, and why that is enough: each keeps nothing,
 // is started elsewhere when its node dies, and is missed by an alert meanwhile.
 var alone = map[string]string{
+	"grafana":           "it shows and does not watch",
 	"canary":            "two would write twice, and each would find the other's message",
 	"swarm-exporter":    "all managers say the same",
 	"postgres-exporter": "each scrape costs the database's connections",
@@ -80,23 +81,28 @@ func TestWhatMonitoringMustBeToldIsAskedFor(t *testing.T) {
 }
 
 // A rule file that the stack forgets is a set of alerts that nobody gets.
-func TestTheMonitoringStackHasEveryRule(t *testing.T) {
+func TestTheMonitoringStackHasEveryRuleAndDashboard(t *testing.T) {
 	t.Parallel()
-	rules, err := filepath.Glob("../monitoring/prometheus/rules/*.yml")
-	if err != nil || len(rules) < 5 {
-		t.Fatalf("rules: %v, %v", rules, err)
-	}
 	config, _, err := parse(monitored(), fileOf(t, "monitoring.yml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var mounted []string
-	for _, c := range serviceOf(t, config, "prometheus").Configs {
-		mounted = append(mounted, c.Target)
-	}
-	for _, rule := range rules {
-		if !slices.Contains(mounted, "/etc/prometheus/rules/"+filepath.Base(rule)) {
-			t.Errorf("Prometheus does not get %s", rule)
+	for _, c := range []struct{ service, files, below string }{
+		{"prometheus", "../monitoring/prometheus/rules/*.yml", "/etc/prometheus/rules/"},
+		{"grafana", "../monitoring/grafana/dashboards/*.json", "/etc/grafana/dashboards/"},
+	} {
+		files, err := filepath.Glob(c.files)
+		if err != nil || len(files) < 5 {
+			t.Fatalf("%s: %v, %v", c.files, files, err)
+		}
+		var mounted []string
+		for _, one := range serviceOf(t, config, c.service).Configs {
+			mounted = append(mounted, one.Target)
+		}
+		for _, file := range files {
+			if !slices.Contains(mounted, c.below+filepath.Base(file)) {
+				t.Errorf("%s does not get %s", c.service, file)
+			}
 		}
 	}
 }
