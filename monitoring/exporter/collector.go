@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+
+	"minitwit/monitoring/exporter/manager"
 )
 
 // patience is how long a manager may take: less than a scrape interval.
@@ -15,7 +17,7 @@ const patience = 3 * time.Second
 // collector asks a manager when it is scraped. Two Prometheus scrape it: whoever
 // comes while another waits, or shortly after, gets the same answer.
 type collector struct {
-	manager  *manager
+	manager  *manager.Manager
 	log      zerolog.Logger
 	patience time.Duration
 	fresh    time.Duration // how long an answer is good for
@@ -27,7 +29,7 @@ type collector struct {
 	counts  counts
 }
 
-func newCollector(m *manager, log zerolog.Logger) *collector {
+func newCollector(m *manager.Manager, log zerolog.Logger) *collector {
 	return &collector{manager: m, log: log, patience: patience, fresh: time.Second}
 }
 
@@ -55,15 +57,15 @@ func (c *collector) metrics() []prometheus.Metric {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.patience)
 	defer cancel()
-	all, err := c.manager.ask(ctx)
+	all, err := c.manager.Ask(ctx)
 	c.report(err)
 	var s samples
 	if err != nil {
 		s.add(up, 0)
 	} else {
 		s.add(up, 1)
-		s.services(all, c.manager.stack, &c.counts)
-		s.nodes(all.nodes)
+		s.services(all, c.manager.Stack(), &c.counts)
+		s.nodes(all.Nodes)
 	}
 	c.last, c.asked = s, time.Now()
 	return c.last

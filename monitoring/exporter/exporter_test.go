@@ -20,6 +20,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/rs/zerolog"
+
+	"minitwit/monitoring/exporter/manager"
 )
 
 // engine answers as a manager of a Swarm of three did, after a rolling update of
@@ -28,7 +30,7 @@ type engine struct {
 	*httptest.Server
 
 	mu     sync.Mutex
-	lists  lists
+	lists  manager.Lists
 	asked  []string // paths
 	answer http.HandlerFunc
 }
@@ -37,9 +39,9 @@ func startEngine(t *testing.T) *engine {
 	t.Helper()
 	e := &engine{}
 	e.answer = e.list
-	read(t, "services", &e.lists.services)
-	read(t, "tasks", &e.lists.tasks)
-	read(t, "nodes", &e.lists.nodes)
+	read(t, "services", &e.lists.Services)
+	read(t, "tasks", &e.lists.Tasks)
+	read(t, "nodes", &e.lists.Nodes)
 	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e.mu.Lock()
 		e.asked = append(e.asked, r.Method+" "+r.URL.Path)
@@ -68,18 +70,18 @@ func (e *engine) list(w http.ResponseWriter, r *http.Request) {
 	const ofStack = `{"label":{"com.docker.stack.namespace=minitwit":true}}`
 	switch path, filters := r.URL.Path, r.URL.Query().Get("filters"); {
 	case path == "/v1.44/services" && filters == ofStack:
-		_ = json.NewEncoder(w).Encode(e.lists.services)
+		_ = json.NewEncoder(w).Encode(e.lists.Services)
 	case path == "/v1.44/tasks" && filters == ofStack:
-		_ = json.NewEncoder(w).Encode(e.lists.tasks)
+		_ = json.NewEncoder(w).Encode(e.lists.Tasks)
 	case path == "/v1.44/nodes" && filters == "":
-		_ = json.NewEncoder(w).Encode(e.lists.nodes)
+		_ = json.NewEncoder(w).Encode(e.lists.Nodes)
 	default:
 		http.Error(w, `{"message":"not what a manager is asked for"}`, http.StatusNotFound)
 	}
 }
 
 // change is what happens in the Swarm between two scrapes.
-func (e *engine) change(happens func(*lists)) {
+func (e *engine) change(happens func(*manager.Lists)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	happens(&e.lists)
@@ -108,7 +110,7 @@ func hung(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 // exporterOf makes an exporter that asks at each scrape.
 func exporterOf(t *testing.T, e *engine) *collector {
 	t.Helper()
-	m, err := newManager("tcp://"+e.Listener.Addr().String(), "minitwit")
+	m, err := manager.New("tcp://"+e.Listener.Addr().String(), "minitwit")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,9 +183,9 @@ func TestTheWholeExposition(t *testing.T) {
 }
 
 // recent gives the last task of the service api that is made to run in slot 1.
-func recent(l *lists) *swarm.Task {
-	for i := range slices.Backward(l.tasks) {
-		if t := &l.tasks[i]; t.ServiceID == l.services[0].ID && t.Slot == 1 && t.DesiredState == swarm.TaskStateRunning {
+func recent(l *manager.Lists) *swarm.Task {
+	for i := range slices.Backward(l.Tasks) {
+		if t := &l.Tasks[i]; t.ServiceID == l.Services[0].ID && t.Slot == 1 && t.DesiredState == swarm.TaskStateRunning {
 			return t
 		}
 	}
@@ -191,12 +193,12 @@ func recent(l *lists) *swarm.Task {
 }
 
 // replace is a restart: the task fails, and another one comes.
-func replace(l *lists, id string) {
+func replace(l *manager.Lists, id string) {
 	old := recent(l)
 	next := *old
 	old.Status.State, old.DesiredState = swarm.TaskStateFailed, swarm.TaskStateShutdown
 	next.ID, next.Status.State = id, swarm.TaskStateStarting
-	l.tasks = append(l.tasks, next)
+	l.Tasks = append(l.Tasks, next)
 }
 
 func TestWhatWasThereBeforeIsNotCounted(t *testing.T) {
@@ -212,13 +214,13 @@ func TestATaskIsCountedOnce(t *testing.T) {
 	e := startEngine(t)
 	c := exporterOf(t, e)
 	expectCounts(t, c, 0, 0)
-	e.change(func(l *lists) { replace(l, "new") })
+	e.change(func(l *manager.Lists) { replace(l, "new") })
 	expectCounts(t, c, 1, 1)
 	expect(t, c, `running{service="api"}`, `swarm_service_replicas_running{service="api"} 2`)
-	e.change(func(l *lists) { recent(l).Status.State = swarm.TaskStateRunning })
+	e.change(func(l *manager.Lists) { recent(l).Status.State = swarm.TaskStateRunning })
 	expectCounts(t, c, 1, 1)
 	expect(t, c, `running{service="api"}`, `swarm_service_replicas_running{service="api"} 3`)
-	e.change(func(l *lists) { recent(l).Status.State = swarm.TaskStateRejected })
+	e.change(func(l *manager.Lists) { recent(l).Status.State = swarm.TaskStateRejected })
 	expectCounts(t, c, 1, 2)
 	expectCounts(t, c, 1, 2)
 }
@@ -232,12 +234,12 @@ func TestACrashLoopCountsEachStart(t *testing.T) {
 	expectCounts(t, c, 0, 0)
 	const perScrape, scrapes, history = 2, 10, 5
 	for n := range scrapes {
-		e.change(func(l *lists) {
+		e.change(func(l *manager.Lists) {
 			for i := range perScrape {
 				replace(l, fmt.Sprint("task", n, "-", i))
 			}
-			if len(l.tasks) > 16+history {
-				l.tasks = slices.Delete(l.tasks, 16, len(l.tasks)-history)
+			if len(l.Tasks) > 16+history {
+				l.Tasks = slices.Delete(l.Tasks, 16, len(l.Tasks)-history)
 			}
 		})
 		expectCounts(t, c, perScrape*(n+1), perScrape*(n+1))
@@ -252,10 +254,10 @@ func TestCountersNeverFall(t *testing.T) {
 	e := startEngine(t)
 	c := exporterOf(t, e)
 	expectCounts(t, c, 0, 0)
-	e.change(func(l *lists) { replace(l, "new") })
+	e.change(func(l *manager.Lists) { replace(l, "new") })
 	expectCounts(t, c, 1, 1)
-	e.change(func(l *lists) {
-		l.tasks = slices.DeleteFunc(l.tasks, func(t swarm.Task) bool { return t.DesiredState == swarm.TaskStateShutdown })
+	e.change(func(l *manager.Lists) {
+		l.Tasks = slices.DeleteFunc(l.Tasks, func(t swarm.Task) bool { return t.DesiredState == swarm.TaskStateShutdown })
 	})
 	expectCounts(t, c, 1, 1)
 }
@@ -266,18 +268,18 @@ func TestAServiceThatIsGoneIsForgotten(t *testing.T) {
 	e := startEngine(t)
 	c := exporterOf(t, e)
 	expectCounts(t, c, 0, 0)
-	e.change(func(l *lists) { replace(l, "new") })
+	e.change(func(l *manager.Lists) { replace(l, "new") })
 	expectCounts(t, c, 1, 1)
 	var api swarm.Service
-	e.change(func(l *lists) {
-		api = l.services[0]
-		l.services = l.services[1:]
+	e.change(func(l *manager.Lists) {
+		api = l.Services[0]
+		l.Services = l.Services[1:]
 	})
 	expect(t, c, `service="api"`)
-	e.change(func(l *lists) {
+	e.change(func(l *manager.Lists) {
 		task := swarm.Task{ID: "first", ServiceID: "again", DesiredState: swarm.TaskStateRunning}
 		api.ID = "again"
-		l.services, l.tasks = append(l.services, api), append(l.tasks, task)
+		l.Services, l.Tasks = append(l.Services, api), append(l.Tasks, task)
 	})
 	expectCounts(t, c, 1, 0)
 }
@@ -309,7 +311,7 @@ func TestWithoutAManagerNothingIsKnown(t *testing.T) {
 			})
 			expect(t, c, "", "swarm_up 0")
 			// What happened meanwhile is counted when the manager is back.
-			e.change(func(l *lists) { replace(l, "new") })
+			e.change(func(l *manager.Lists) { replace(l, "new") })
 			expect(t, c, "", "swarm_up 0")
 			c.patience = patience
 			e.become(e.list)

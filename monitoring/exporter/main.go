@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"minitwit/monitoring/exporter/manager"
 )
 
 // Set by the linker: -X main.version=….
@@ -61,18 +63,18 @@ func run(ctx context.Context, args []string, env func(string) string, stderr io.
 		return healthcheck(ctx, set.listen)
 	}
 	log := zerolog.New(stderr).With().Timestamp().Logger()
-	manager, err := newManager(set.docker, set.stack)
+	asked, err := manager.New(set.docker, set.stack)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = manager.Close() }()
+	defer func() { _ = asked.Close() }()
 	listener, err := net.Listen("tcp", set.listen)
 	if err != nil {
 		return err
 	}
 	log.Info().Str("version", version).Str("commit", commit).Stringer("addr", listener.Addr()).
 		Str("docker", set.docker).Str("stack", set.stack).Msg("listens")
-	return serve(ctx, listener, newRegistry(newCollector(manager, log)), log)
+	return serve(ctx, listener, newRegistry(newCollector(asked, log)), log)
 }
 
 func parse(args []string, env func(string) string, stderr io.Writer) (settings, error) {

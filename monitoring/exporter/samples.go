@@ -6,6 +6,8 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"minitwit/monitoring/exporter/manager"
 )
 
 // descs are all that there are; each describes itself here when it is made.
@@ -39,7 +41,7 @@ var (
 
 // updateStates are the states of an update, and that there was none.
 var updateStates = []swarm.UpdateState{
-	"none", swarm.UpdateStateUpdating, swarm.UpdateStatePaused, swarm.UpdateStateCompleted,
+	manager.NoUpdate, swarm.UpdateStateUpdating, swarm.UpdateStatePaused, swarm.UpdateStateCompleted,
 	swarm.UpdateStateRollbackStarted, swarm.UpdateStateRollbackPaused, swarm.UpdateStateRollbackCompleted,
 }
 
@@ -60,24 +62,24 @@ func (s *samples) addTime(d *prometheus.Desc, at time.Time, labels ...string) {
 
 // services reports on each service of the stack. Names that begin with the stack's
 // still differ without it.
-func (s *samples) services(all lists, stack string, c *counts) {
+func (s *samples) services(all manager.Lists, stack string, c *counts) {
 	names := map[string]string{} // by ID
-	for _, service := range all.services {
+	for _, service := range all.Services {
 		if name, ok := strings.CutPrefix(service.Spec.Name, stack+"_"); ok {
 			names[service.ID] = name
 		}
 	}
-	c.see(names, all.tasks)
+	c.see(names, all.Tasks)
 	hosts := map[string]string{}
-	for _, n := range all.nodes {
+	for _, n := range all.Nodes {
 		hosts[n.ID] = n.Description.Hostname
 	}
-	for _, service := range all.services {
+	for _, service := range all.Services {
 		name, ok := names[service.ID]
 		if !ok {
 			continue
 		}
-		s.tasks(name, service, all.tasks, hosts)
+		s.tasks(name, service, all.Tasks, hosts)
 		s.update(name, service)
 		s.addCount(starts, c.services[service.ID].starts, name)
 		s.addCount(failures, c.services[service.ID].failures, name)
@@ -86,23 +88,10 @@ func (s *samples) services(all lists, stack string, c *counts) {
 
 // tasks reports on those that are there, and on how many should be.
 func (s *samples) tasks(name string, service swarm.Service, tasks []swarm.Task, hosts map[string]string) {
-	total, places := 0.0, map[string]bool{}
+	replicas, wanted, counted := manager.Replicas(service, tasks)
 	digests, nodes := map[string]float64{}, map[string]float64{}
-	for _, t := range tasks {
-		if t.ServiceID != service.ID {
-			continue
-		}
-		// Ready: to be started when the restart's delay is over.
-		if t.DesiredState == swarm.TaskStateReady || t.DesiredState == swarm.TaskStateRunning {
-			places[t.NodeID] = true
-		}
-		// A task is running once it is healthy. One that is being stopped, or whose
-		// node is lost, still says running, but should not.
-		if t.Status.State != swarm.TaskStateRunning || t.DesiredState != swarm.TaskStateRunning {
-			continue
-		}
-		total++
-		digests[digest(t)]++
+	for _, t := range replicas {
+		digests[manager.Digest(t.Spec.ContainerSpec)]++
 		if host, ok := hosts[t.NodeID]; ok {
 			nodes[host]++
 		}
@@ -113,71 +102,34 @@ func (s *samples) tasks(name string, service swarm.Service, tasks []swarm.Task, 
 	for host, n := range nodes {
 		s.add(tasksByNode, n, name, host)
 	}
-	switch mode := service.Spec.Mode; {
-	case mode.Replicated != nil && mode.Replicated.Replicas != nil:
-		s.add(desired, float64(*mode.Replicated.Replicas), name)
-	case mode.Global != nil:
-		// The manager's own count (status=true) is of tasks that should run: too many
-		// where an update starts the new one first, too few while one waits to be ready.
-		s.add(desired, float64(len(places)), name)
-	default:
-		return // a job: its tasks should end
+	if counted {
+		s.add(desired, float64(wanted), name)
+		s.add(running, float64(len(replicas)), name)
 	}
-	s.add(running, total, name)
-}
-
-func digest(t swarm.Task) string {
-	if t.Spec.ContainerSpec == nil {
-		return "unknown"
-	}
-	_, hex, ok := strings.Cut(t.Spec.ContainerSpec.Image, "@sha256:")
-	if !ok || len(hex) < 12 {
-		return "unknown"
-	}
-	return hex[:12]
 }
 
 func (s *samples) update(name string, service swarm.Service) {
-	// Who deploys takes the status away, and where a task has to be replaced the update
-	// begins within a second. Without one, the deployment was the last change of the
-	// service. With one it was not: an update's own steps move UpdatedAt, too.
-	state, at := updateStates[0], service.UpdatedAt
-	if status := service.UpdateStatus; status != nil {
-		if status.State != "" {
-			state = status.State
-		}
-		if status.StartedAt != nil {
-			at = *status.StartedAt
-			s.addTime(updateStarted, at, name)
-		}
+	last := manager.LastUpdate(service)
+	if !last.Started.IsZero() {
+		s.addTime(updateStarted, last.Started, name)
 	}
-	s.addTime(deployed, at, name)
+	s.addTime(deployed, last.Deployed, name)
 	for _, each := range updateStates {
-		s.add(updateState, is(each == state), name, string(each))
+		s.add(updateState, is(each == last.State), name, string(each))
 	}
 }
 
-// nodes reports on each node by its name. One that was lost and has joined again is
-// in the list twice, until somebody removes the old entry: the new one counts.
+// nodes reports on each node by its name.
 func (s *samples) nodes(all []swarm.Node) {
-	latest := map[string]swarm.Node{}
-	for _, n := range all {
-		host := n.Description.Hostname
-		if before, ok := latest[host]; !ok || n.CreatedAt.After(before.CreatedAt) {
-			latest[host] = n
-		}
-	}
-	for host, n := range latest {
+	for host, n := range manager.ByHost(all) {
 		s.add(nodeReady, is(n.Status.State == swarm.NodeStateReady), host)
 		s.add(nodeActive, is(n.Spec.Availability == swarm.NodeAvailabilityActive), host)
 		manages := n.Spec.Role == swarm.NodeRoleManager
 		s.add(nodeManager, is(manages), host)
-		if !manages {
-			continue
+		if manages {
+			s.add(nodeReachable, is(manager.Reachable(n)), host)
+			s.add(nodeLeader, is(manager.Leads(n)), host)
 		}
-		status := n.ManagerStatus
-		s.add(nodeReachable, is(status != nil && status.Reachability == swarm.ReachabilityReachable), host)
-		s.add(nodeLeader, is(status != nil && status.Leader), host)
 	}
 }
 

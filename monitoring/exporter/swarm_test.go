@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
+
+	"minitwit/monitoring/exporter/manager"
 )
 
 func TestTheStateOfAnUpdate(t *testing.T) {
@@ -27,15 +29,15 @@ func TestTheStateOfAnUpdate(t *testing.T) {
 	}
 	is("rollback_started")
 	for _, state := range []swarm.UpdateState{"updating", "paused", "completed", "rollback_paused", "rollback_completed"} {
-		e.change(func(l *lists) { l.services[0].UpdateStatus.State = state })
+		e.change(func(l *manager.Lists) { l.Services[0].UpdateStatus.State = state })
 		is(string(state))
 	}
 	// A state of an engine to come is none of those that we know, and no new series.
-	e.change(func(l *lists) { l.services[0].UpdateStatus.State = "postponed" })
+	e.change(func(l *manager.Lists) { l.Services[0].UpdateStatus.State = "postponed" })
 	is("")
-	e.change(func(l *lists) { l.services[0].UpdateStatus.State = "" })
+	e.change(func(l *manager.Lists) { l.Services[0].UpdateStatus.State = "" })
 	is("none")
-	e.change(func(l *lists) { l.services[0].UpdateStatus = nil })
+	e.change(func(l *manager.Lists) { l.Services[0].UpdateStatus = nil })
 	is("none")
 }
 
@@ -46,13 +48,13 @@ func TestWhenAServiceWasDeployed(t *testing.T) {
 	e := startEngine(t)
 	c := exporterOf(t, e)
 	began := time.Unix(1_800_000_000, 0)
-	e.change(func(l *lists) {
-		l.services[0].UpdateStatus.StartedAt, l.services[0].UpdatedAt = &began, began.Add(time.Hour)
+	e.change(func(l *manager.Lists) {
+		l.Services[0].UpdateStatus.StartedAt, l.Services[0].UpdatedAt = &began, began.Add(time.Hour)
 	})
 	expect(t, c, `timestamp_seconds{service="api"}`,
 		`swarm_service_deployed_timestamp_seconds{service="api"} 1.8e+09`,
 		`swarm_service_update_started_timestamp_seconds{service="api"} 1.8e+09`)
-	e.change(func(l *lists) { l.services[0].UpdateStatus = nil })
+	e.change(func(l *manager.Lists) { l.Services[0].UpdateStatus = nil })
 	expect(t, c, `timestamp_seconds{service="api"}`,
 		`swarm_service_deployed_timestamp_seconds{service="api"} 1.8000036e+09`)
 }
@@ -64,9 +66,9 @@ func TestOnlyTasksThatShouldRunAreReplicas(t *testing.T) {
 	want := `swarm_service_replicas_running{service="api"} `
 	expect(t, c, want, want+"3")
 	// Not healthy yet; being stopped; on a node that is lost.
-	e.change(func(l *lists) { recent(l).Status.State = swarm.TaskStateStarting })
+	e.change(func(l *manager.Lists) { recent(l).Status.State = swarm.TaskStateStarting })
 	expect(t, c, want, want+"2")
-	e.change(func(l *lists) {
+	e.change(func(l *manager.Lists) {
 		task := recent(l)
 		task.Status.State, task.DesiredState = swarm.TaskStateRunning, swarm.TaskStateShutdown
 	})
@@ -80,7 +82,7 @@ func TestTwoVersionsAtOnce(t *testing.T) {
 	t.Parallel()
 	e := startEngine(t)
 	c := exporterOf(t, e)
-	e.change(func(l *lists) {
+	e.change(func(l *manager.Lists) {
 		recent(l).Spec.ContainerSpec.Image = "registry.example/minitwit:v2@sha256:0123456789abcdef" + strings.Repeat("0", 48)
 	})
 	expect(t, c, `swarm_service_tasks{digest=`,
@@ -88,14 +90,14 @@ func TestTwoVersionsAtOnce(t *testing.T) {
 		`swarm_service_tasks{digest="f073b3d64c14",service="api"} 2`,
 		`swarm_service_tasks{digest="f073b3d64c14",service="web"} 3`)
 	for _, image := range []string{"minitwit:v2", "minitwit@sha256:0123", ""} {
-		e.change(func(l *lists) { recent(l).Spec.ContainerSpec.Image = image })
+		e.change(func(l *manager.Lists) { recent(l).Spec.ContainerSpec.Image = image })
 		expect(t, c, `digest="unknown"`, `swarm_service_tasks{digest="unknown",service="api"} 1`)
 	}
 }
 
 // global makes the service api a global one, with a task on each node.
-func global(l *lists) {
-	l.services[0].Spec.Mode = swarm.ServiceMode{Global: &swarm.GlobalService{}}
+func global(l *manager.Lists) {
+	l.Services[0].Spec.Mode = swarm.ServiceMode{Global: &swarm.GlobalService{}}
 }
 
 func TestAGlobalServiceShouldRunOnEachNodeThatQualifies(t *testing.T) {
@@ -110,25 +112,25 @@ func TestAGlobalServiceShouldRunOnEachNodeThatQualifies(t *testing.T) {
 	}
 	replicas("3", "3")
 	// It failed, and the next one is to be started in two seconds.
-	e.change(func(l *lists) {
+	e.change(func(l *manager.Lists) {
 		replace(l, "next")
 		recent(l).DesiredState = swarm.TaskStateReady
 	})
 	replicas("3", "2")
 	// An update starts the new one before the old one is stopped.
-	e.change(func(l *lists) {
-		next := &l.tasks[len(l.tasks)-1]
+	e.change(func(l *manager.Lists) {
+		next := &l.Tasks[len(l.Tasks)-1]
 		next.Status.State, next.DesiredState = swarm.TaskStateRunning, swarm.TaskStateRunning
 		second := *next
 		second.ID = "second"
-		l.tasks = append(l.tasks, second)
+		l.Tasks = append(l.Tasks, second)
 	})
 	replicas("3", "4")
 	// Drained: the node qualifies no more.
-	e.change(func(l *lists) {
-		for i := range l.tasks {
-			if l.tasks[i].NodeID == recent(l).NodeID {
-				l.tasks[i].DesiredState = swarm.TaskStateShutdown
+	e.change(func(l *manager.Lists) {
+		for i := range l.Tasks {
+			if l.Tasks[i].NodeID == recent(l).NodeID {
+				l.Tasks[i].DesiredState = swarm.TaskStateShutdown
 			}
 		}
 	})
@@ -140,8 +142,8 @@ func TestAJobHasNoReplicas(t *testing.T) {
 	t.Parallel()
 	e := startEngine(t)
 	c := exporterOf(t, e)
-	e.change(func(l *lists) {
-		l.services[0].Spec.Mode = swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{}}
+	e.change(func(l *manager.Lists) {
+		l.Services[0].Spec.Mode = swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{}}
 	})
 	expect(t, c, "swarm_service_replicas",
 		`swarm_service_replicas_desired{service="web"} 3`, `swarm_service_replicas_running{service="web"} 3`)
@@ -153,11 +155,11 @@ func TestAServiceWithoutTheStacksPrefixIsNotOfTheStack(t *testing.T) {
 	t.Parallel()
 	e := startEngine(t)
 	c := exporterOf(t, e)
-	e.change(func(l *lists) {
-		stray := l.services[0]
+	e.change(func(l *manager.Lists) {
+		stray := l.Services[0]
 		stray.ID, stray.Spec.Name = "stray", "api"
-		l.services = append(l.services, stray)
-		l.tasks = append(l.tasks, swarm.Task{ID: "x", ServiceID: "stray"}, swarm.Task{ID: "y", ServiceID: "removed"})
+		l.Services = append(l.Services, stray)
+		l.Tasks = append(l.Tasks, swarm.Task{ID: "x", ServiceID: "stray"}, swarm.Task{ID: "y", ServiceID: "removed"})
 	})
 	expect(t, c, "swarm_service_replicas_desired",
 		`swarm_service_replicas_desired{service="api"} 3`, `swarm_service_replicas_desired{service="web"} 3`)
@@ -178,8 +180,8 @@ func TestNodes(t *testing.T) {
 	e := startEngine(t)
 	c := exporterOf(t, e)
 	n1 := func(happens func(*swarm.Node)) {
-		e.change(func(l *lists) {
-			happens(&l.nodes[slices.IndexFunc(l.nodes, func(n swarm.Node) bool { return n.Description.Hostname == "n1" })])
+		e.change(func(l *manager.Lists) {
+			happens(&l.Nodes[slices.IndexFunc(l.Nodes, func(n swarm.Node) bool { return n.Description.Hostname == "n1" })])
 		})
 	}
 	expectNode(t, c, "ready 1", "active 1", "manager 1", "reachable 1", "leader 1")
@@ -203,14 +205,14 @@ func TestANodeThatJoinedAgainIsOne(t *testing.T) {
 	for _, first := range []bool{true, false} {
 		e := startEngine(t)
 		c := exporterOf(t, e)
-		e.change(func(l *lists) {
-			old := l.nodes[0]
+		e.change(func(l *manager.Lists) {
+			old := l.Nodes[0]
 			old.ID, old.CreatedAt = "old", old.CreatedAt.Add(-time.Hour)
 			old.Status.State = swarm.NodeStateDown
 			if first {
-				l.nodes = slices.Insert(l.nodes, 0, old)
+				l.Nodes = slices.Insert(l.Nodes, 0, old)
 			} else {
-				l.nodes = append(l.nodes, old)
+				l.Nodes = append(l.Nodes, old)
 			}
 		})
 		expect(t, c, "swarm_node_ready", `swarm_node_ready{node="n1"} 1`, `swarm_node_ready{node="n2"} 1`, `swarm_node_ready{node="n3"} 1`)

@@ -1,0 +1,83 @@
+// Package manager asks a manager of a Swarm what it knows, and says what its lists
+// mean: which tasks count as replicas, when a service was deployed, which of two
+// entries is the node. It changes nothing and keeps nothing.
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+// StackLabel is what docker stack puts on everything that it makes.
+const StackLabel = "com.docker.stack.namespace"
+
+// apiVersion is that of the oldest engine that stack.yml allows, 25.0. It is not
+// negotiated: while managers are upgraded one after another, the proxy leads to old
+// and to new ones, and an engine refuses a version that it does not know yet.
+// DOCKER_API_VERSION overrides it.
+const apiVersion = "1.44"
+
+// Manager is the API of whichever manager answers: what followers are asked, they
+// ask the leader.
+type Manager struct {
+	*client.Client
+	stack string
+}
+
+// Lists is what a manager says at one time.
+type Lists struct {
+	Services []swarm.Service
+	Tasks    []swarm.Task
+	Nodes    []swarm.Node
+}
+
+// New prepares to ask the manager at url about one stack, or about all services if
+// stack is "".
+func New(url, stack string) (*Manager, error) {
+	cli, err := client.New(client.WithTLSClientConfigFromEnv(), client.WithHost(url),
+		client.WithAPIVersion(apiVersion), client.WithAPIVersionFromEnv())
+	if err != nil {
+		return nil, err
+	}
+	return &Manager{Client: cli, stack: stack}, nil
+}
+
+// Stack is the one that is asked about.
+func (m *Manager) Stack() string { return m.stack }
+
+// Ask gets all three lists, or none.
+func (m *Manager) Ask(ctx context.Context) (Lists, error) {
+	var all Lists
+	var failed [3]error
+	var asked sync.WaitGroup
+	var ours client.Filters
+	if m.stack != "" {
+		ours = make(client.Filters).Add("label", StackLabel+"="+m.stack)
+	}
+	asked.Go(func() {
+		got, err := m.ServiceList(ctx, client.ServiceListOptions{Filters: ours})
+		all.Services, failed[0] = got.Items, wrap("services", err)
+	})
+	asked.Go(func() {
+		got, err := m.TaskList(ctx, client.TaskListOptions{Filters: ours})
+		all.Tasks, failed[1] = got.Items, wrap("tasks", err)
+	})
+	asked.Go(func() {
+		got, err := m.NodeList(ctx, client.NodeListOptions{})
+		all.Nodes, failed[2] = got.Items, wrap("nodes", err)
+	})
+	asked.Wait()
+	return all, errors.Join(failed[:]...)
+}
+
+func wrap(list string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", list, err)
+	}
+	return nil
+}
