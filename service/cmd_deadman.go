@@ -25,7 +25,8 @@ The dead man's switch. It has to run outside the Swarm that it watches.
   POST /heartbeat   Alertmanager's webhook with the alert Watchdog
   POST /notify      Alertmanager's webhook for pages: forwards them, and an all-clear only
                     when the heartbeat outlives it
-  GET  /status      who sent a heartbeat when, and which all-clears are held
+  GET  /status      who sent a heartbeat when, which all-clears are held, and what became of
+                    the last pages
   GET  /metrics, /livez
 
 What fires is paged at once, by all pagers that are given. Senders need the token of

@@ -47,6 +47,7 @@ type Switch struct {
 	Options
 	metrics metrics
 	queues  []*queue
+	journal *journal
 
 	mu      sync.Mutex
 	last    time.Time // the last heartbeat, or the start
@@ -74,7 +75,7 @@ const (
 func New(o Options) *Switch {
 	now := time.Now()
 	s := &Switch{
-		Options: o, metrics: newMetrics(o.Registerer), last: now, due: now.Add(o.Timeout),
+		Options: o, metrics: newMetrics(o.Registerer), journal: &journal{}, last: now, due: now.Add(o.Timeout),
 		senders: make(map[sender]time.Time), held: make(map[string]*allClear),
 	}
 	for _, p := range o.Pagers {

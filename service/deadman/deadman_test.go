@@ -398,6 +398,33 @@ func TestStatusAndMetricsSayWhatIsKnown(t *testing.T) {
 	})
 }
 
+// For those who test whether a page gets through.
+func TestStatusTellsWhatBecameOfThePages(t *testing.T) {
+	run(t, func(r *rig) {
+		r.holds("/status", `"pages":[]`)
+		r.answer("/duty", http.StatusServiceUnavailable)
+		r.notify("Down", "firing")
+		r.holds("/status", `"title":"`+fires+`"`, `"pagers":{"pagerduty":"failed: Service Unavailable","webhook":"delivered"}`)
+		r.answer("/duty", 0)
+		r.beatFor(maxBackoff)
+		r.holds("/status", `"pagers":{"pagerduty":"failed: connection refused","webhook":"delivered"}`)
+		r.mend("/duty")
+		r.beatFor(maxBackoff)
+		r.holds("/status", `"pagers":{"pagerduty":"delivered","webhook":"delivered"}`)
+		for i := range 2 * maxJournal {
+			r.notify(fmt.Sprint("Down", i), "firing")
+		}
+		synctest.Wait()
+		status := r.get("/status")
+		if n := strings.Count(status, `"pagers"`); n != maxJournal || !strings.Contains(status, fmt.Sprintf("Down%d is so", 2*maxJournal-1)) {
+			t.Errorf("of %d pages %d are remembered, want the last %d:\n%s", 2*maxJournal+1, n, maxJournal, status)
+		}
+		if strings.Contains(status, "s3cret") {
+			t.Errorf("the status shows a secret:\n%s", status)
+		}
+	})
+}
+
 // holds waits for what is under way, then looks for texts.
 func (r *rig) holds(path string, want ...string) {
 	r.t.Helper()

@@ -151,7 +151,8 @@ func (s *Switch) status(w http.ResponseWriter, _ *http.Request) {
 		Last       time.Time   `json:"last"` // or the start
 		Heartbeats []heartbeat `json:"heartbeats"`
 		Held       []Page      `json:"held"`
-	}{s.Place, !s.dead, s.last, []heartbeat{}, []Page{}}
+		Pages      []delivery  `json:"pages"` // the last ones, the newest at the end
+	}{s.Place, !s.dead, s.last, []heartbeat{}, []Page{}, s.journal.list()}
 	for from, at := range s.senders {
 		answer.Heartbeats = append(answer.Heartbeats, heartbeat{from, at})
 	}

@@ -59,10 +59,11 @@ func PagerDuty(url, routingKey string) Pager {
 // one that is away does not hold up the other.
 type queue struct {
 	Pager
-	pages  chan Page
-	client *http.Client
-	result *prometheus.CounterVec
-	log    zerolog.Logger
+	pages   chan Page
+	client  *http.Client
+	result  *prometheus.CounterVec
+	journal *journal
+	log     zerolog.Logger
 }
 
 const (
@@ -77,7 +78,7 @@ var (
 
 func (s *Switch) newQueue(p Pager) *queue {
 	return &queue{
-		Pager: p, pages: make(chan Page, maxPages), result: s.metrics.pages,
+		Pager: p, pages: make(chan Page, maxPages), result: s.metrics.pages, journal: s.journal,
 		client: &http.Client{Transport: s.Transport, Timeout: 10 * time.Second},
 		log:    s.Log.With().Str("pager", p.name).Logger(),
 	}
@@ -85,6 +86,7 @@ func (s *Switch) newQueue(p Pager) *queue {
 
 // send puts a page into all queues and reports whether one had room.
 func (s *Switch) send(p Page) (taken bool) {
+	s.journal.add(p, s.queues)
 	for _, q := range s.queues {
 		select {
 		case q.pages <- p:
@@ -152,9 +154,10 @@ func (q *queue) post(ctx context.Context, p Page) (status int, err error) {
 	return resp.StatusCode, resp.Body.Close()
 }
 
-// tell counts what became of a page, or of an attempt, and logs it.
+// tell counts what became of a page, or of an attempt, logs it and writes it down.
 func (q *queue) tell(level zerolog.Level, result string, p Page, status int, err error) {
 	q.result.WithLabelValues(result).Inc()
+	q.journal.note(p, q.name, result, status, err)
 	q.log.WithLevel(level).Str("event", p.Event).Str("key", p.Key).Str("title", p.Title).
 		Int("status", status).Int("waiting", len(q.pages)).Err(err).Msg("page " + result)
 }
