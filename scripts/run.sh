@@ -27,6 +27,8 @@ simulate||simulate|play a simulator scenario against the local API
 lab||lab|a real three-node Swarm in virtual machines: up, down, status, push, kill, cut, load …
 drill||drill|make faults on the lab under load, and say what clients saw: NAME, all, smoke
 swarm||swarm|make a Swarm of machines with ssh and Docker: init, join, status, doctor
+doctor||oncall|what is broken, since when, what changed last, which runbook: what on-call runs first
+page-test||oncall|send a test page through the whole way, and say where it arrived
 bench||bench|measure what README and LESSONS promise, against its aims'
 
 # help prints the table, so that it cannot list what is not dispatched.
@@ -64,7 +66,7 @@ asks_help() {
 }
 
 main() {
-	local found
+	local found verb
 	case ${1-help} in
 	help | -h | --help)
 		help
@@ -76,10 +78,11 @@ main() {
 	shift
 	# shellcheck source=/dev/null # one of the family files, each checked by itself
 	. "$ROOT/scripts/lib/${found#* }.sh"
+	verb=${found% *}
 	if asks_help "$@"; then
-		"help_${found% *}"
+		"help_${verb//-/_}"
 	else
-		"cmd_${found% *}" "$@"
+		"cmd_${verb//-/_}" "$@"
 	fi
 }
 

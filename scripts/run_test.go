@@ -23,7 +23,7 @@ func TestHelpListsWhatIsDispatched(t *testing.T) {
 	var defined []string
 	for _, file := range glob(t, "lib/*.sh") {
 		for _, match := range regexp.MustCompile(`(?m)^cmd_(\w+)\(\)`).FindAllStringSubmatch(read(t, file), -1) {
-			defined = append(defined, match[1])
+			defined = append(defined, strings.ReplaceAll(match[1], "_", "-"))
 		}
 	}
 	defined = append(defined, "help")
@@ -230,7 +230,7 @@ func clone(t *testing.T) string {
 func verbs(t *testing.T) []string {
 	t.Helper()
 	var found []string
-	for _, match := range regexp.MustCompile(`(?m)^  (\w+) `).FindAllStringSubmatch(runIn(t, "..", "help").stdout, -1) {
+	for _, match := range regexp.MustCompile(`(?m)^  ([\w-]+) `).FindAllStringSubmatch(runIn(t, "..", "help").stdout, -1) {
 		if match[1] != "help" {
 			found = append(found, match[1])
 		}

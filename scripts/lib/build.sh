@@ -62,3 +62,6 @@ stamps() {
 	built=$(git -C "$ROOT" log -1 --format=%cI 2>/dev/null || echo unknown)
 	printf -- '-s -w -X main.version=%s -X main.commit=%s -X main.built=%s' "$(version)" "$commit" "$built"
 }
+
+# go_build NAME ARGUMENTS… builds bin/NAME.
+go_build() { CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$ROOT/bin/$1" "${@:2}" || die 'go build failed'; }

@@ -17,6 +17,3 @@ drill_pages() {
 	trap - ERR
 	exec "$ROOT/bin/pages" -repo "$ROOT" -bin "$ROOT/bin" "$@"
 }
-
-# go_build NAME ARGUMENTS… builds bin/NAME.
-go_build() { CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$ROOT/bin/$1" "${@:2}" || die 'go build failed'; }

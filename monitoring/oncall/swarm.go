@@ -1,0 +1,207 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	"minitwit/monitoring/exporter/manager"
+)
+
+// What an engine says that is not of a Swarm, and one that has lost its Swarm.
+const (
+	saysNoSwarm  = "docker swarm init"
+	saysNoLeader = "does not have a leader"
+	saysNoQuorum = "does not have quorum"
+)
+
+// askSwarm asks the managers, and takes what the first of them answers.
+func (d *doctor) askSwarm(ctx context.Context) []check {
+	itself := check{Case: "swarm", Aim: "has a leader"}
+	if len(d.managers) == 0 {
+		itself.State, itself.Found = notAsked, "not configured: give --docker HOST, or DOCKER_HOST, or come to a manager"
+		return []check{itself}
+	}
+	lists, err := d.askManagers(ctx)
+	if err == nil {
+		return d.swarm(lists)
+	}
+	itself.State, itself.Found = notKnown, brief(err)
+	switch text := err.Error(); {
+	// A laptop has an engine, too. Of several that somebody named that is not said.
+	case strings.Contains(text, saysNoSwarm) && len(d.managers) == 1:
+		itself.State, itself.Found = notAsked, "not configured: this engine is in no Swarm"
+	case strings.Contains(text, saysNoLeader), strings.Contains(text, saysNoQuorum):
+		itself.State, itself.Runbook = broken, d.runbooks.of("QuorumLost", "")
+		itself.Found = "no leader: what runs serves on, and nothing is restarted or deployed"
+	}
+	return []check{itself}
+}
+
+// askManagers asks all of them at once: a manager that has lost its power does not even
+// refuse, and would cost the whole deadline.
+func (d *doctor) askManagers(ctx context.Context) (manager.Lists, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type answer struct {
+		manager.Lists
+		err error
+	}
+	answers := make(chan answer, len(d.managers))
+	for _, host := range d.managers {
+		go func() {
+			lists, err := askManager(ctx, host)
+			if err != nil {
+				err = fmt.Errorf("%s: %w", host, err)
+			}
+			answers <- answer{lists, err}
+		}()
+	}
+	var failed []error
+	for range d.managers {
+		a := <-answers
+		if a.err == nil {
+			return a.Lists, nil
+		}
+		failed = append(failed, a.err)
+	}
+	return manager.Lists{}, errors.Join(failed...)
+}
+
+func askManager(ctx context.Context, host string) (manager.Lists, error) {
+	m, err := manager.New(host, "")
+	if err != nil {
+		return manager.Lists{}, err
+	}
+	defer func() { _ = m.Close() }()
+	lists, err := m.Ask(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = errors.New("no answer in time")
+	}
+	return lists, err
+}
+
+// brief says of each manager why it did not answer: all three lists fail for one reason.
+func brief(err error) string {
+	text := strings.NewReplacer("services: ", "", "Error response from daemon: ", "").Replace(err.Error())
+	var reasons []string
+	for reason := range strings.Lines(text) {
+		if !strings.HasPrefix(reason, "tasks: ") && !strings.HasPrefix(reason, "nodes: ") {
+			reasons = append(reasons, line(reason))
+		}
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// swarm says what the lists mean.
+func (d *doctor) swarm(lists manager.Lists) (found []check) {
+	services := slices.Clone(lists.Services)
+	slices.SortFunc(services, func(a, b swarm.Service) int { return cmp.Compare(a.Spec.Name, b.Spec.Name) })
+	for i, stack := range d.stacks {
+		whole := 0
+		for _, service := range services {
+			if service.Spec.Labels[manager.StackLabel] != stack {
+				continue
+			}
+			c := d.service(service, lists)
+			// Of the first stack, the product's, each is shown with its image. The others
+			// have a dozen services, which one line has to do for.
+			if c.State != fine || i == 0 {
+				found = append(found, c)
+			} else {
+				whole++
+			}
+		}
+		if whole > 0 {
+			found = append(found, check{
+				Case: "stack " + stack, Aim: "all services whole", State: fine, Found: fmt.Sprintf("services that are whole: %d", whole),
+			})
+		}
+	}
+	if len(found) == 0 {
+		found = append(found, check{
+			Case: "stack " + d.stacks[0], Aim: "is deployed", State: broken,
+			Found: fmt.Sprintf("the Swarm has no service of the stacks %s", strings.Join(d.stacks, ", ")),
+		})
+	}
+	found = append(found, d.nodes(manager.ByHost(lists.Nodes))...)
+	return append(found, d.change(services)...)
+}
+
+// service says of one whether it is whole, and how it was last updated.
+func (d *doctor) service(s swarm.Service, lists manager.Lists) check {
+	running, desired, counted := manager.Replicas(s, lists.Tasks)
+	update := manager.LastUpdate(s)
+	c := check{Case: "service " + s.Spec.Name, Aim: "all replicas run, no update failed", State: fine}
+	var said []string
+	if counted {
+		said = append(said, fmt.Sprintf("%d/%d running", len(running), desired))
+	}
+	// What an update did stays in the service until the next deployment: a release that was
+	// rolled back is seen for as long as nobody has made another one.
+	image := "image " + manager.Digest(s.Spec.TaskTemplate.ContainerSpec)
+	switch {
+	case update.State == manager.NoUpdate:
+		said = append(said, image, "deployed "+clock(update.Deployed))
+	case update.State == swarm.UpdateStatePaused, strings.HasPrefix(string(update.State), "rollback_"):
+		c.State, c.Runbook, c.Since = broken, d.runbooks.of("DeployRolledBack", ""), dated(update.Started)
+		said = append(said, image, strings.TrimSuffix(string(update.State)+": "+update.Message, ": "))
+	default:
+		said = append(said, image, fmt.Sprintf("%s, begun %s", update.State, clock(update.Started)))
+	}
+	if counted && len(running) < desired {
+		// Also during the seconds in which the Swarm replaces one: it is so, and goes away.
+		c.State, c.Runbook = broken, d.runbooks.of(tooFew(len(running), desired), "")
+		c.Since = nil // of the update
+		if failure := lastFailure(s, lists.Tasks); failure != nil {
+			c.Since = dated(failure.Status.Timestamp)
+			said = append(said, "last failure: "+failure.Status.Err)
+		}
+	}
+	c.Found = line(strings.Join(said, ", "))
+	return c
+}
+
+// tooFew names the alert for so many replicas.
+func tooFew(running, desired int) string {
+	if 2*running < desired {
+		return "ReplicasBelowQuorum"
+	}
+	return "ReplicaMissing"
+}
+
+// lastFailure gives the task that failed, or could not start, last: also one that waits
+// because no node may take it says so as an error.
+func lastFailure(s swarm.Service, tasks []swarm.Task) (last *swarm.Task) {
+	for _, t := range tasks {
+		if t.ServiceID == s.ID && t.Status.Err != "" && (last == nil || t.Status.Timestamp.After(last.Status.Timestamp)) {
+			last = &t
+		}
+	}
+	return last
+}
+
+// change gives what somebody deployed last. Most outages begin with that.
+func (d *doctor) change(services []swarm.Service) []check {
+	var newest swarm.Service
+	var at time.Time
+	for _, s := range services {
+		deployed := manager.LastUpdate(s).Deployed
+		if slices.Contains(d.stacks, s.Spec.Labels[manager.StackLabel]) && deployed.After(at) {
+			newest, at = s, deployed
+		}
+	}
+	if at.IsZero() {
+		return nil
+	}
+	return []check{{
+		Case: lastChange, Aim: "is known", State: fine, Since: &at, Labels: map[string]string{"service": newest.Spec.Name},
+		Found: fmt.Sprintf("%s was deployed, image %s", newest.Spec.Name, manager.Digest(newest.Spec.TaskTemplate.ContainerSpec)),
+	}}
+}

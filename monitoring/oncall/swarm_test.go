@@ -1,0 +1,223 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	"minitwit/monitoring/exporter/manager"
+)
+
+// recorded are the lists of a Swarm of three, as a manager of Engine 26.1 gave them,
+// after an update that was rolled back.
+func recorded(t *testing.T) (l manager.Lists) {
+	t.Helper()
+	for name, into := range map[string]any{"services": &l.Services, "tasks": &l.Tasks, "nodes": &l.Nodes} {
+		content, err := os.ReadFile("../exporter/testdata/" + name + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(content, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return l
+}
+
+// whole is the same Swarm after a release that went well, an hour ago.
+func whole(t *testing.T) manager.Lists {
+	t.Helper()
+	l := recorded(t)
+	for i := range l.Services {
+		began := time.Now().Add(-time.Hour - time.Duration(i)*time.Minute)
+		l.Services[i].UpdateStatus = &swarm.UpdateStatus{State: swarm.UpdateStateCompleted, StartedAt: &began}
+	}
+	return l
+}
+
+// engine serves lists as a manager does, and gives its address.
+func engine(t *testing.T, l manager.Lists) string {
+	t.Helper()
+	return serve(t, func(w http.ResponseWriter, r *http.Request) {
+		lists := map[string]any{"services": l.Services, "tasks": l.Tasks, "nodes": l.Nodes}
+		_ = json.NewEncoder(w).Encode(lists[path.Base(r.URL.Path)])
+	})
+}
+
+// refusing answers as an engine that gives no lists.
+func refusing(t *testing.T, message string) string {
+	t.Helper()
+	return serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		body, _ := json.Marshal(map[string]string{"message": message})
+		_, _ = w.Write(body)
+	})
+}
+
+func serve(t *testing.T, handler http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return "tcp://" + server.Listener.Addr().String()
+}
+
+func askSwarmOf(t *testing.T, managers ...string) []check {
+	t.Helper()
+	d := &doctor{managers: managers, stacks: words{"minitwit", "monitoring"}, runbooks: "../runbooks"}
+	return d.askSwarm(withTimeout(t, 2*time.Second))
+}
+
+func TestASwarmThatIsWhole(t *testing.T) {
+	t.Parallel()
+	got := askSwarmOf(t, engine(t, whole(t)))
+	expect(t, got, "service minitwit_api", fine, "3/3 running, image f073b3d64c14, completed, begun ", "")
+	expect(t, got, "service minitwit_web", fine, "3/3 running", "")
+	expect(t, got, "nodes", fine, "3 of 3 ready", "")
+	expect(t, got, "managers", fine, "3 of 3 reachable, n1 leads", "")
+	expect(t, got, lastChange, fine, "minitwit_api was deployed, image f073b3d64c14", "")
+	if len(got) != 5 {
+		t.Errorf("%d lines: %+v", len(got), got)
+	}
+}
+
+// task gives the first task of the service api that should run.
+func task(l *manager.Lists) *swarm.Task {
+	return &l.Tasks[slices.IndexFunc(l.Tasks, func(t swarm.Task) bool {
+		return t.ServiceID == l.Services[0].ID && t.DesiredState == swarm.TaskStateRunning
+	})]
+}
+
+func node(l *manager.Lists, host string) *swarm.Node {
+	return &l.Nodes[slices.IndexFunc(l.Nodes, func(n swarm.Node) bool { return n.Description.Hostname == host })]
+}
+
+func fails(l *manager.Lists) {
+	task(l).Status = swarm.TaskStatus{State: swarm.TaskStateFailed, Err: "task: non-zero exit (137)", Timestamp: time.Now()}
+}
+
+func TestWhatIsWrongInASwarm(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what         string
+		change       func(*manager.Lists)
+		name         string
+		state        state
+		found, alert string
+	}{
+		{"a replica fails", fails, "service minitwit_api", broken, "2/3 running, image f073b3d64c14, completed, begun ", "ReplicaMissing"},
+		{"and says why", fails, "service minitwit_api", broken, "last failure: task: non-zero exit (137)", "ReplicaMissing"},
+		{"two replicas fail", func(l *manager.Lists) {
+			task(l).DesiredState = swarm.TaskStateShutdown
+			task(l).DesiredState = swarm.TaskStateShutdown
+		}, "service minitwit_api", broken, "1/3 running", "ReplicasBelowQuorum"},
+		{
+			"rolled back", func(l *manager.Lists) { *l = recorded(t) },
+			"service minitwit_api", broken, "rollback_started: update rolled back due to failure", "DeployRolledBack",
+		},
+		{
+			"paused", func(l *manager.Lists) { l.Services[0].UpdateStatus.State = swarm.UpdateStatePaused },
+			"service minitwit_api", broken, "image f073b3d64c14, paused", "DeployRolledBack",
+		},
+		{
+			"updating", func(l *manager.Lists) { l.Services[0].UpdateStatus.State = swarm.UpdateStateUpdating },
+			"service minitwit_api", fine, "updating, begun ", "",
+		},
+		{
+			"never updated", func(l *manager.Lists) { l.Services[0].UpdateStatus = nil },
+			"service minitwit_api", fine, "deployed ", "",
+		},
+		{"a node is down", func(l *manager.Lists) {
+			node(l, "n2").Status = swarm.NodeStatus{State: swarm.NodeStateDown, Message: "heartbeat failure"}
+		}, "nodes", broken, "2 of 3 ready, n2 is down heartbeat failure", "NodeDown"},
+		{
+			"a node is drained", func(l *manager.Lists) { node(l, "n2").Spec.Availability = swarm.NodeAvailabilityDrain },
+			"nodes", fine, "3 of 3 ready, n2 is on drain", "",
+		},
+		{"a manager is not reached", func(l *manager.Lists) {
+			node(l, "n3").ManagerStatus.Reachability = swarm.ReachabilityUnreachable
+		}, "managers", broken, "2 of 3 reachable, n1 leads; not reached: n3", "QuorumAtRisk"},
+		{
+			"nobody leads", func(l *manager.Lists) { node(l, "n1").ManagerStatus.Leader = false },
+			"managers", broken, "nobody leads", "QuorumLost",
+		},
+		{
+			"nothing is deployed", func(l *manager.Lists) { l.Services = nil },
+			"stack minitwit", broken, "no service of the stacks minitwit, monitoring", "",
+		},
+		{"monitoring is whole", func(l *manager.Lists) {
+			l.Services[1].Spec.Name, l.Services[1].Spec.Labels[manager.StackLabel] = "monitoring_prometheus", "monitoring"
+		}, "stack monitoring", fine, "services that are whole: 1", ""},
+		{"monitoring is not", func(l *manager.Lists) {
+			l.Services[0].Spec.Name, l.Services[0].Spec.Labels[manager.StackLabel] = "monitoring_prometheus", "monitoring"
+			task(l).Status.State = swarm.TaskStateStarting
+		}, "service monitoring_prometheus", broken, "2/3 running", "ReplicaMissing"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
+			l := whole(t)
+			c.change(&l)
+			expect(t, askSwarmOf(t, engine(t, l)), c.name, c.state, c.found, c.alert)
+		})
+	}
+}
+
+func TestSinceWhenANodeIsDown(t *testing.T) {
+	t.Parallel()
+	l := whole(t)
+	for i, host := range []string{"n2", "n3"} {
+		n := node(&l, host)
+		n.Status.State, n.UpdatedAt = swarm.NodeStateDown, time.Unix(1_800_000_000+int64(i), 0)
+	}
+	got := askSwarmOf(t, engine(t, l))
+	i := slices.IndexFunc(got, func(c check) bool { return c.Case == "nodes" })
+	if since := got[i].Since; since == nil || since.Unix() != 1_800_000_000 {
+		t.Errorf("the first of two is down since %v", since)
+	}
+}
+
+func TestWithoutAManagerNothingIsKnownOfASwarm(t *testing.T) {
+	t.Parallel()
+	const worker = "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state."
+	const noSwarm = `This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.`
+	for _, c := range []struct {
+		what         string
+		managers     []string
+		state        state
+		found, alert string
+	}{
+		{"nobody was named", nil, notAsked, "not configured", ""},
+		{"no Swarm", []string{refusing(t, noSwarm)}, notAsked, "this engine is in no Swarm", ""},
+		{"a worker", []string{refusing(t, worker)}, notKnown, "Worker nodes", ""},
+		{"no leader", []string{refusing(t, "rpc error: code = Unknown desc = The swarm does not have a leader.")}, broken, "no leader", "QuorumLost"},
+		{"hung", []string{"tcp://" + silent(t)}, notKnown, "no answer in time", ""},
+		{"away", []string{"tcp://" + freeAddr(t)}, notKnown, "connect", ""},
+		{"no address", []string{"nowhere"}, notKnown, "nowhere", ""},
+		{"no JSON", []string{serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[{") })}, notKnown, "unexpected", ""},
+	} {
+		got := askSwarmOf(t, c.managers...)
+		if len(got) != 1 || strings.Contains(got[0].Found, "\n") {
+			t.Errorf("%s: %+v", c.what, got)
+		}
+		expect(t, got, "swarm", c.state, c.found, c.alert)
+	}
+}
+
+func TestOneManagerOfSeveralSuffices(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	got := askSwarmOf(t, "tcp://"+silent(t), "tcp://"+freeAddr(t), engine(t, whole(t)))
+	expect(t, got, "nodes", fine, "3 of 3 ready", "")
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("it waited %v for one that does not answer", took)
+	}
+}
