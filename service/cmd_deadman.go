@@ -61,7 +61,7 @@ func deadmanCommand(ctx context.Context, args []string, std stdio) error {
 	}
 	registry := server.NewRegistry(build())
 	f.opts.Registerer, f.opts.Log = registry, newLogger(cfg, std)
-	f.opts.Log.Info().Str("version", version).Str("place", f.opts.Place).Stringer("addr", listener.Addr()).
+	f.opts.Log.Info().Str("place", f.opts.Place).Stringer("addr", listener.Addr()).
 		Int("pagers", len(f.opts.Pagers)).Bool("token", f.opts.Token != "").Dur("timeout_ms", f.opts.Timeout).Msg("starting")
 	return deadman.New(f.opts).Run(ctx, listener, registry)
 }

@@ -4,9 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 
+	"github.com/rs/zerolog"
+
+	"minitwit/service/config"
 	"minitwit/service/minitwit"
 	"minitwit/service/postgres"
 )
@@ -40,7 +44,24 @@ prints the newest messages with their ids. Needs DATABASE_URL.`)
 	if *list {
 		return listMessages(ctx, store, std.Out)
 	}
-	return setFlagged(ctx, store, ids, !*undo, std.Out)
+	return setFlagged(ctx, store, ids, !*undo, std.Out, newEventLogger(cfg, std))
+}
+
+// newEventLogger logs for the one who runs the tool and, where EVENT_LOG says so, to
+// the log of a replica: of what runs beside it by docker exec Docker keeps nothing.
+func newEventLogger(cfg config.Config, std stdio) zerolog.Logger {
+	log := newLogger(cfg, std)
+	if cfg.EventLog == "" {
+		return log
+	}
+	file, err := os.OpenFile(cfg.EventLog, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		log.Warn().Err(err).Msg("this is not in the log of the replica")
+		return log
+	}
+	cfg.LogFormat = "json"
+	std.Err = io.MultiWriter(std.Err, file)
+	return newLogger(cfg, std)
 }
 
 func parseIDs(args []string) ([]int64, error) {
@@ -64,11 +85,13 @@ func listMessages(ctx context.Context, store *postgres.Store, out io.Writer) err
 	return err
 }
 
-func setFlagged(ctx context.Context, store *postgres.Store, ids []int64, flagged bool, out io.Writer) error {
+func setFlagged(ctx context.Context, store *postgres.Store, ids []int64, flagged bool, out io.Writer, log zerolog.Logger) error {
 	n, err := store.SetFlagged(ctx, ids, flagged)
 	if err != nil {
 		return err
 	}
+	event := map[bool]string{true: "message_flagged", false: "message_unflagged"}[flagged]
+	log.Warn().Str("event", event).Ints64("ids", ids).Int64("messages", n).Msg("flag")
 	state := map[bool]string{true: "hidden", false: "shown again"}[flagged]
 	fmt.Fprintf(out, "%d of %d messages %s\n", n, len(ids), state)
 	if n < int64(len(ids)) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -43,8 +44,10 @@ func serveCommand(ctx context.Context, args []string, std stdio) error {
 	if err != nil {
 		return fmt.Errorf("the settings are wrong:\n%w", err)
 	}
-	log := newLogger(cfg, std)
-	log.Info().Str("version", version).Str("commit", commit).Str("only", *only).
+	registry := server.NewRegistry(build())
+	host, _ := os.Hostname() // without a name its figure is compared with no other
+	log := newLogger(cfg, std).Hook(server.RegisterLogLines(registry, cfg.ServiceName, cfg.TaskSlot, host))
+	log.Info().Str("commit", commit).Str("only", *only).
 		Interface("settings", cfg.Masked()).Msg("starting")
 	if err := faults.Start(log); err != nil {
 		return err
@@ -54,7 +57,7 @@ func serveCommand(ctx context.Context, args []string, std stdio) error {
 			return err
 		}
 	}
-	p := &program{cfg: cfg, log: log, registry: server.NewRegistry(build()), cores: account.NewCores()}
+	p := &program{cfg: cfg, log: log, registry: registry, cores: account.NewCores()}
 	defer p.close()
 	if err := p.open(*only); err != nil { //nolint:contextcheck // what is opened outlives ctx: it drains after its end
 		return err
@@ -76,12 +79,19 @@ func serveHelp() string {
 	return b.String()
 }
 
+// newLogger makes a logger whose lines say where they come from: they are read in
+// one place, beside those of all other replicas.
 func newLogger(cfg config.Config, std stdio) zerolog.Logger {
 	out := std.Err
 	if cfg.LogFormat == "console" {
-		out = zerolog.ConsoleWriter{Out: std.Err, TimeFormat: time.TimeOnly}
+		out = zerolog.ConsoleWriter{
+			Out: std.Err, TimeFormat: time.DateTime,
+			FieldsExclude: []string{"service", "slot", "node", "version"}, // one process writes, and its reader started it
+		}
 	}
-	return zerolog.New(out).Level(cfg.LogLevel).With().Timestamp().Logger()
+	return zerolog.New(out).Level(cfg.LogLevel).With().Timestamp().
+		Str("service", cfg.ServiceName).Str("slot", cfg.TaskSlot).
+		Str("node", cfg.NodeName).Str("version", version).Logger()
 }
 
 func build() server.Build {

@@ -37,6 +37,7 @@ type Service struct {
 	wake     chan struct{} // a digest has been stored
 	waiting  atomic.Int64  // logins that wait for a core
 	throttle *throttle
+	refusals zerolog.Sampler // of the events of failed logins
 	metrics  metrics
 }
 
@@ -61,6 +62,7 @@ func New(store Store, scheme *password.Scheme, cores Cores, log zerolog.Logger, 
 		cores:    cores,
 		wake:     make(chan struct{}, 1),
 		throttle: newThrottle(time.Now),
+		refusals: &zerolog.BurstSampler{Burst: 10, Period: 10 * time.Second},
 		metrics:  newMetrics(reg, store.DigestsWaiting),
 	}
 }
@@ -87,7 +89,13 @@ func (s *Service) Register(ctx context.Context, r minitwit.Registration) error {
 // after many wrong passwords for one account.
 func (s *Service) Login(ctx context.Context, name, pw string) (minitwit.User, error) {
 	user, err := s.login(ctx, name, pw)
-	s.metrics.logins.WithLabelValues(loginResult(err)).Inc()
+	result := loginResult(err)
+	s.metrics.logins.WithLabelValues(result).Inc()
+	if err != nil && result != "error" {
+		// Never the name: many a password has been typed into its field.
+		log := zerolog.Ctx(ctx).Sample(s.refusals)
+		log.Warn().Str("event", "login_failed").Str("reason", result).Int64("user_id", user.ID).Msg("refused")
+	}
 	return user, err
 }
 
@@ -144,7 +152,7 @@ func (s *Service) renew(ctx context.Context, user minitwit.User, stored, pw stri
 		return
 	}
 	if err := s.store.ReplaceHash(ctx, user.ID, stored, s.scheme.Digest(pw)); err != nil {
-		s.log.Warn().Err(err).Int64("user_id", user.ID).Msg("old password hash not replaced")
+		zerolog.Ctx(ctx).Warn().Err(err).Int64("user_id", user.ID).Msg("old password hash not replaced")
 		return
 	}
 	select {

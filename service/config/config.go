@@ -36,14 +36,16 @@ type Config struct {
 	CookieSecure        bool          `env:"COOKIE_SECURE" envDefault:"false" doc:"send cookies over HTTPS only; set it where TLS ends in front of us"`
 	MaxInFlight         int           `env:"MAX_IN_FLIGHT" envDefault:"512" doc:"requests in work on one surface before 503 is answered"`
 	Drain               time.Duration `env:"DRAIN" envDefault:"5s" doc:"how long requests are still served after SIGTERM, each with Connection: close"`
-	TaskSlot            string        `env:"TASK_SLOT" doc:"which replica of its service this is, for /status; stack.yml sets it"`
-	NodeName            string        `env:"NODE_NAME" doc:"where it runs, for /status; stack.yml sets it"`
+	TaskSlot            string        `env:"TASK_SLOT" doc:"which replica of its service this is, for the log and /status; stack.yml sets it"`
+	NodeName            string        `env:"NODE_NAME" doc:"the machine that it runs on, for the log and /status; stack.yml sets it"`
 	DashboardsURL       string        `env:"DASHBOARDS_URL" doc:"Grafana, a link of /status"`
 	PrometheusURL       string        `env:"PROMETHEUS_URL" doc:"a link of /status"`
 	AlertmanagerURL     string        `env:"ALERTMANAGER_URL" doc:"a link of /status"`
 	RunbooksURL         string        `env:"RUNBOOKS_URL" doc:"where monitoring/runbooks can be read, a link of /status"`
 	LogLevel            zerolog.Level `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
 	LogFormat           string        `env:"LOG_FORMAT" envDefault:"json" doc:"json, or console for people"`
+	ServiceName         string        `env:"SERVICE_NAME" envDefault:"minitwit" doc:"who writes the log; on Swarm the service's name"`
+	EventLog            string        `env:"EVENT_LOG" doc:"a file that flag writes its line of log to, too; on Swarm the output of the replica that it is run beside"`
 }
 
 // Load reads the settings from an environment such as os.Environ. Its error

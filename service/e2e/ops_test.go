@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/url"
 	"os/exec"
 	"strings"
 	"testing"
@@ -162,6 +164,23 @@ func TestTheLogShowsNoSecret(t *testing.T) {
 	}
 	if err := login(a.web, "ada", "hunter2-wrong"); err == nil {
 		t.Error("logged in with a wrong password")
+	}
+	// A form that was sent by GET, credentials in the address, and wrong ones.
+	for _, path := range []string{"/login?username=ada&password=hunter2", "/register?password2=hunter2&latest=1", "/public?;hunter2"} {
+		s.must(t, "GET", a.web+path, "")
+	}
+	form := url.Values{"username": {"bob"}, "email": {"b@c"}, "password": {"hunter2"}, "password2": {"hunter2-mistyped"}}
+	for range 2 { // the second mistake is none
+		resp, err := http.PostForm(a.web+"/register", form)
+		must(t, err)
+		must(t, resp.Body.Close())
+		form.Set("password2", "hunter2")
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.api+"/msgs", nil)
+	must(t, err)
+	req.SetBasicAuth("simulator", "hunter2")
+	if got, err := fetch(http.DefaultClient, req); err != nil || got.status != http.StatusForbidden {
+		t.Errorf("with a wrong password: %v, %v", got.status, err)
 	}
 	a.terminate()
 	for _, entry := range a.logged("") {

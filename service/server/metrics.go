@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
 )
 
 // Build says which release this is.
@@ -69,6 +70,18 @@ func RegisterConnections(reg prometheus.Registerer, planned int) func(allowed in
 	return func(allowed int) {
 		set("minitwit_database_connections_allowed", "Connections that the database allowed our role when this process started.", allowed)
 	}
+}
+
+// RegisterLogLines gives a hook that counts what a logger writes: whoever collects the
+// lines can be held against it. They are in the file of the container, so that it is by
+// its id, which is the container's host name, that the two figures are compared.
+func RegisterLogLines(reg prometheus.Registerer, service, slot, container string) zerolog.Hook {
+	lines := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "minitwit_log_lines_total", Help: "Lines written to the log.",
+		ConstLabels: prometheus.Labels{"service": service, "slot": slot, "container": container},
+	})
+	reg.MustRegister(lines)
+	return zerolog.HookFunc(func(*zerolog.Event, zerolog.Level, string) { lines.Inc() })
 }
 
 // red are the metrics of a surface's requests: rate, errors, duration. They are also

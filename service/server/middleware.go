@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -30,6 +31,13 @@ const (
 	workTimeout    = 5 * time.Second // of a handler, the body included; each query has its own, shorter
 )
 
+// Refusals are logged as events of their own, but not more of them than that: who
+// guesses passwords must not fill the log. The metrics count them all.
+const (
+	refusalBurst  = 10
+	refusalPeriod = 10 * time.Second
+)
+
 // requestID names the request in the answer, in the log and on error pages. A
 // caller's own id is kept if it is a harmless one.
 func requestID(next echo.HandlerFunc) echo.HandlerFunc {
@@ -50,13 +58,26 @@ func harmless(id string) bool {
 
 // accessLog writes one line a request and is where errors are logged: those of
 // ours as errors, what passes by itself as warnings. The metrics, further in,
-// have had them answered already.
+// have had them answered already. What is logged meanwhile, by the logger of the
+// request's context, has the same request id.
 func accessLog(log zerolog.Logger) echo.MiddlewareFunc {
+	refused := log.Sample(&zerolog.BurstSampler{Burst: refusalBurst, Period: refusalPeriod})
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
+			id := c.Response().Header().Get(echo.HeaderXRequestID)
+			withLogger(c, log.With().Str("request_id", id).Logger())
 			err := next(c)
 			status := c.Response().Status
+			if status == http.StatusUnauthorized || status == http.StatusForbidden {
+				refused.Warn().
+					Str("event", "unauthorized").
+					Str("request_id", id).
+					Str("method", c.Request().Method).
+					Str("route", c.Path()).
+					Int("status", status).
+					Msg("refused")
+			}
 			// What a status below 500 has to say is the client's affair, unless the
 			// answer had begun when the error came: then only the log can tell.
 			if expected, _ := describe(err); err != nil && expected == status && status < http.StatusInternalServerError {
@@ -64,10 +85,10 @@ func accessLog(log zerolog.Logger) echo.MiddlewareFunc {
 			}
 			log.WithLevel(levelOf(status, c.Path())).
 				Err(err).
-				Str("request_id", c.Response().Header().Get(echo.HeaderXRequestID)).
+				Str("request_id", id).
 				Str("method", c.Request().Method).
 				Str("route", c.Path()).
-				Str("uri", clip(c.Request().RequestURI)).
+				Str("uri", shown(c.Request().URL)).
 				Int("status", status).
 				Int64("bytes", c.Response().Size).
 				Dur("ms", time.Since(start)).
@@ -87,6 +108,32 @@ func levelOf(status int, route string) zerolog.Level {
 		return zerolog.DebugLevel // also what /livez asks, every few seconds
 	}
 	return zerolog.InfoLevel
+}
+
+// withLogger gives a logger to all that is done for the request.
+func withLogger(c echo.Context, log zerolog.Logger) {
+	c.SetRequest(c.Request().WithContext(log.WithContext(c.Request().Context())))
+}
+
+// shownParameters are those of our own; what they hold is no secret.
+var shownParameters = []string{"latest", "no", "before", "after"}
+
+// shown gives an address as the log may have it. A query that is not ours may hold
+// a password, such as that of a form sent by GET.
+func shown(u *url.URL) string {
+	uri, query, ours := u.EscapedPath(), u.Query(), url.Values{}
+	for _, name := range shownParameters {
+		if query.Has(name) {
+			ours[name] = query[name]
+		}
+	}
+	switch {
+	case len(ours) < len(query), len(query) == 0 && u.RawQuery != "":
+		uri += "?" + ours.Encode() + "…"
+	case len(ours) > 0:
+		uri += "?" + ours.Encode()
+	}
+	return clip(uri)
 }
 
 // clip keeps one request from filling the log.
