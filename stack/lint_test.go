@@ -178,13 +178,15 @@ var serviceRules = []stackRule{
 		return slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Target == 9100 })
 	}},
 	{"user, read_only, cap_drop: the task has more rights than it needs", func(s types.ServiceConfig) bool {
-		return s.User == "" || strings.HasPrefix(s.User, "0") || s.User == "root" || !s.ReadOnly ||
-			!slices.Equal(s.CapDrop, []string{"ALL"}) || len(s.CapAdd) > 0
+		return root(s) && !readsLogFiles(s) || !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || len(s.CapAdd) > 0
 	}},
 	{"logging: unbounded, or sent by a driver that blocks the service with its receiver", func(s types.ServiceConfig) bool {
 		l := s.Logging
 		return l == nil || !slices.Contains([]string{"json-file", "local"}, l.Driver) ||
 			l.Options["max-size"] == "" || l.Options["max-file"] == ""
+	}},
+	{"logging: nothing in the file says whose it is, so its lines cannot be found in the store", func(s types.ServiceConfig) bool {
+		return s.Logging != nil && s.Logging.Driver == "json-file" && s.Logging.Options["labels"] != logLabels
 	}},
 	{"environment: a secret in the clear, seen by docker inspect; give NAME_FILE", func(s types.ServiceConfig) bool {
 		for name, value := range s.Environment {
@@ -194,6 +196,21 @@ var serviceRules = []stackRule{
 		}
 		return false
 	}},
+}
+
+// logLabels are what Docker writes beside each line; monitoring/syslog-ng reads them.
+const logLabels = "com.docker.swarm.service.name,com.docker.swarm.task.name"
+
+func root(s types.ServiceConfig) bool {
+	return s.User == "" || strings.HasPrefix(s.User, "0") || s.User == "root"
+}
+
+// readsLogFiles: the engine's files of the containers' output are root's alone. Root
+// without capabilities can read them, and nothing else that is not root's.
+func readsLogFiles(s types.ServiceConfig) bool {
+	return slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool {
+		return v.Source == "/var/lib/docker/containers" && v.ReadOnly
+	})
 }
 
 // secretSettings are the settings that are given as files or not at all.

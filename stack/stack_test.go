@@ -26,7 +26,7 @@ func place() map[string]string {
 }
 
 // ownStacks are deployed by themselves; the other files here are overlays of stack.yml.
-var ownStacks = []string{"monitoring.yml"}
+var ownStacks = []string{"logging.yml", "monitoring.yml"}
 
 func stackYML(t *testing.T) string {
 	t.Helper()
