@@ -16,7 +16,8 @@ VERBS='up|setup_local_app|local|build, prepare a private database, serve UI and 
 down||local|stop what up started; the data stays
 status||local|say what runs, where, and whether it is ready
 app||local|run UI and API in the foreground, in one process
-logs||local|show the logs of web, api and db
+logs||logs|find lines of log: of the local service, or of all replicas in Loki
+logs-test||logs|prove that no line of log is lost on its way to Loki: a real one, a real agent
 clean||local|stop everything and remove what was built; --data: the database too
 db||db|the private PostgreSQL: up, down, psql, url, status
 build||build|build bin/minitwit

@@ -80,6 +80,13 @@ func TestMisuseIsOneLineAndExitTwo(t *testing.T) {
 		{"fuzz", "--time", "long"},
 		{"logs", "cache"},
 		{"logs", "--lines", "many"},
+		{"logs", "--lines"},
+		{"logs", "--request", "a b"},
+		{"logs", "--since", "yesterday"},
+		{"logs", "--loki", "ftp://loki"},
+		{"logs", "--loki", "http://loki", "a{b"},
+		{"logs", "--bogus"},
+		{"logs-test", "quick"},
 		{"clean", "--all"},
 		{"drill"},
 	} {

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The verbs that run MiniTwit on this machine: up, down, status, app, logs, clean.
+# The verbs that run MiniTwit on this machine: up, down, status, app, clean.
 
 . "$ROOT/scripts/lib/db.sh"
 . "$ROOT/scripts/lib/build.sh"
@@ -285,37 +285,6 @@ cmd_app() {
 	unlock
 	step "UI on http://localhost:$WEB_PORT, API on http://localhost:$API_PORT; Ctrl-C ends it"
 	exec "$BIN" serve
-}
-
-help_logs() {
-	cat <<'TEXT'
-usage: ./scripts/run.sh logs [web|api|db] [--follow] [--lines N]
-
-Shows the end of the logs, of all three if none is named. Those of the run
-before are kept beside them in .local/log/*.log.1.
-TEXT
-}
-
-cmd_logs() {
-	local follow='' lines=50 files=() found=()
-	while (($# > 0)); do
-		case $1 in
-		web | api | db) files+=("$STATE/log/$1.log") ;;
-		-f | --follow) follow=-F ;;
-		-n | --lines)
-			[[ ${2:-} =~ ^[0-9]+$ ]] || misuse "$1 needs a number"
-			lines=$2
-			shift
-			;;
-		*) misuse "logs knows web, api, db, --follow and --lines, not '$1'" ;;
-		esac
-		shift
-	done
-	((${#files[@]} > 0)) || files=("$STATE/log/web.log" "$STATE/log/api.log" "$STATE/log/db.log")
-	local file
-	for file in "${files[@]}"; do [[ ! -e $file ]] || found+=("$file"); done
-	((${#found[@]} > 0)) || die "there is no log yet: './scripts/run.sh up' starts what writes one"
-	exec tail -n "$lines" ${follow:+"$follow"} "${found[@]}"
 }
 
 help_clean() {
