@@ -59,6 +59,7 @@ func TestNoLineIsLostOnItsWay(t *testing.T) {
 	w.startReplica(database, "2")
 	w.load(linesASecond)
 
+	w.isConfined()
 	w.requestsAreFound(&seen)
 	w.survives(&seen, "nothing happens", func() {})
 	w.survives(&seen, fmt.Sprintf("Loki killed, %v away, a file rotated meanwhile", down(t)), func() {

@@ -175,15 +175,18 @@ func (w *world) makeLoki() {
 	w.loki = &program{t: w.t, log: filepath.Join(w.dir, "loki.log"), argv: []string{lokiBinary, "-config.file=" + path}}
 }
 
-// inTree runs a command in the agent's Debian, with the folders that the stack gives it.
+// inTree runs a command in the agent's Debian, with the folders that the stack gives it and
+// no more rights: it may write nowhere else, and is root without capabilities.
 const inTree = `tree=$1 dir=$2 conf=$3; shift 3
+mount --bind "$tree" "$tree"
 mount --bind "$dir/containers" "$tree/var/lib/docker/containers"
 mount -o remount,bind,ro "$tree/var/lib/docker/containers"
 mount --bind "$dir/state" "$tree/state"
 mount --bind "$dir/figures" "$tree/figures"
 mount --bind "$conf" "$tree/etc/syslog-ng/syslog-ng.conf"
 mount --rbind /dev "$tree/dev"
-exec chroot "$tree" "$@"`
+mount -o remount,bind,ro "$tree"
+exec chroot "$tree" setpriv --bounding-set=-all --inh-caps=-all -- "$@"`
 
 // makeAgent prepares syslog-ng with the configuration and the command of production.
 func (w *world) makeAgent() {
@@ -199,12 +202,16 @@ func (w *world) makeAgent() {
 func (w *world) startLoki() {
 	w.t.Helper()
 	w.loki.start()
+	test := w.stack.Services["loki"].Healthcheck.Test
+	if len(test) < 2 || test[1] != "/usr/bin/loki" {
+		w.t.Fatalf("the health check of Loki is %q", test)
+	}
 	w.eventually(time.Minute, "Loki to be ready", func() error {
-		resp, err := http.Get(w.lokiURL + "/ready")
-		if err == nil && resp.StatusCode != http.StatusOK {
-			err = errors.New(resp.Status)
+		out, err := exec.Command(lokiBinary, append(test[2:], "-health.url="+w.lokiURL+"/ready")...).CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
 		}
-		return errors.Join(err, closed(resp))
+		return err
 	})
 }
 
@@ -214,12 +221,31 @@ func (w *world) check() error {
 	if len(test) < 2 || test[0] != "CMD" {
 		return fmt.Errorf("the health check is %q", test)
 	}
-	argv := append([]string{"--target", strconv.Itoa(w.agent.pid()), "--mount", "--root", "--wd"}, test[1:]...)
-	out, err := exec.Command("nsenter", argv...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("the health check: %w\n%s", err, out)
+	return w.besideAgent(test[1:]...)
+}
+
+// besideAgent runs a command where the agent runs, as docker exec does.
+func (w *world) besideAgent(command ...string) error {
+	argv := append([]string{"--target", strconv.Itoa(w.agent.pid()), "--mount", "--root", "--wd"}, command...)
+	if out, err := exec.Command("nsenter", argv...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", command, err, out)
 	}
 	return nil
+}
+
+// isConfined demands that the agent was tried with no more rights than the stack gives it.
+func (w *world) isConfined() {
+	w.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.agent.pid()))
+	must(w.t, err)
+	if !strings.Contains(string(status), "CapEff:\t0000000000000000\n") {
+		w.t.Errorf("the agent has capabilities:\n%s", status)
+	}
+	for _, folder := range []string{"/", "/var/lib/docker/containers/"} {
+		if w.besideAgent("touch", folder+"file") == nil {
+			w.t.Errorf("the agent may write to %s", folder)
+		}
+	}
 }
 
 // figures gives the agent's figures as Prometheus would get them: by a node exporter.

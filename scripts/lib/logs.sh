@@ -146,7 +146,7 @@ cmd_logs_test() {
 	build
 	step 'writing lines, and killing what carries them (some five minutes)'
 	LOKI_BINARY=$loki SYSLOG_NG_TREE=$tree MINITWIT_BINARY=$BIN \
-		go test -tags logs -count=1 -timeout 30m -run 'TestNoLineIsLost' ./monitoring/logs -v
+		go test -tags logs -count=1 -timeout 30m -run 'TestNoLineIsLost' ./monitoring/logs -v || die 'lines were lost, or not told of as they should be'
 }
 
 # make_agent_tree FOLDER makes a Debian with nothing but the agent.
