@@ -93,7 +93,12 @@ func fillDatabase(_ context.Context, w *world) error {
 	return w.startHelper("pgbench", "-n", "-c", "150", "-T", "3600", "-f", script, w.pg.URL(database))
 }
 
-func endHelper(_ context.Context, w *world) error { w.helper(); return nil }
+// endHelper ends it here and in the database, which would not notice its death before
+// its statement ends.
+func endHelper(ctx context.Context, w *world) error {
+	w.helper()
+	return w.sql(ctx, w.pg.URL("postgres"), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '"+helperName+"'")
+}
 
 func stopDatabase(_ context.Context, w *world) error  { return w.pg.Stop("immediate") }
 func startDatabase(_ context.Context, w *world) error { return w.pg.Start() }

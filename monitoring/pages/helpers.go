@@ -7,9 +7,12 @@ import (
 	"time"
 )
 
+// helperName is what a helper is called in the database.
+const helperName = "drill"
+
 // startHelper runs a program that is part of a fault, until the fault's mend.
 func (w *world) startHelper(argv ...string) error {
-	p := &process{name: "helper", dir: w.dir, argv: argv}
+	p := &process{name: "helper", dir: w.dir, argv: argv, env: []string{"PGAPPNAME=" + helperName}}
 	w.helper = p.stop
 	return p.start()
 }
