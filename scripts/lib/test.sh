@@ -5,8 +5,9 @@
 . "$ROOT/scripts/lib/db.sh"
 . "$ROOT/scripts/lib/build.sh"
 
-PARTS='lint unit fuzz smoke' # what CI runs
-[[ $(uname -s)/$(uname -m) == Linux/x86_64 ]] || PARTS=${PARTS% smoke} # the lab is made for it
+# What CI runs. The lab, on which smoke runs, is made for Linux on amd64.
+PARTS='lint unit fuzz smoke'
+[[ $(uname -s)/$(uname -m) == Linux/x86_64 ]] || PARTS=${PARTS% smoke}
 
 help_test() {
 	cat <<'TEXT'
