@@ -227,12 +227,13 @@ cmd_status() {
 	*) misuse "unknown option '$1'; -h lists them" ;;
 	esac
 	for name in web api db; do
+		OPS=''
 		"look_at_$name"
 		[[ $STATE_WORD == ready ]] || all=''
 		if [[ -n $json ]]; then
 			out+="${out:+,}\"$name\":{\"state\":\"$STATE_WORD\",\"pid\":${PID:-null},\"port\":${PORT:-null}}"
 		else
-			printf '%-4s %-9s %s\n' "$name" "$STATE_WORD" "${PORT:+localhost:$PORT}${PID:+  pid $PID}"
+			printf '%-4s %-9s %s\n' "$name" "$STATE_WORD" "${PORT:+localhost:$PORT}${PID:+  pid $PID}${OPS:+  http://localhost:$OPS/status}"
 		fi
 	done
 	[[ -z $json ]] || printf '{%s}\n' "$out"
@@ -242,11 +243,11 @@ cmd_status() {
 look_at_web() { look_at web /public; }
 look_at_api() { look_at api /latest; }
 
-# look_at sets STATE_WORD, PID and PORT of a surface.
+# look_at sets STATE_WORD, PID, PORT and OPS of a surface.
 look_at() {
 	PID='' PORT='' STATE_WORD=stopped
 	if running "$1"; then
-		PID=$(field "$1" pid) PORT=$(field "$1" port) STATE_WORD=unready
+		PID=$(field "$1" pid) PORT=$(field "$1" port) OPS=$(field "$1" ops) STATE_WORD=unready
 		! ready "$1" "$PORT" "$2" || STATE_WORD=ready
 	elif [[ -e $STATE/run/$1 ]]; then
 		STATE_WORD=died # nobody asked it to end; up starts it again
