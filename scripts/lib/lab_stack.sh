@@ -94,7 +94,7 @@ lab_mesh() {
 		for port in api:5001:/latest web:5000:/public; do
 			IFS=: read -r _ port path <<<"$port"
 			for ((i = 0; i < MESH_REQUESTS; i++)); do
-				[[ $(ns_get "$(address "$n")" "$port" "$path?probe=$id-n$n-$port-") == *' 200 '* ]] || failed+=" n$n:$port"
+				[[ $(ns_get "$(address "$n")" "$port" "$path?no=$id-n$n-$port-") == *' 200 '* ]] || failed+=" n$n:$port"
 			done
 		done
 	done
