@@ -21,13 +21,13 @@ logs-test||logs|prove that no line of log is lost on its way to Loki: a real one
 clean||local|stop everything and remove what was built; --data: the database too
 db||db|the private PostgreSQL: up, down, psql, url, status
 build||build|build bin/minitwit
-test||test|everything CI runs: lint, unit, fuzz, smoke
+test||test|everything CI runs: lint, unit, fuzz, pages, smoke
 lint|eslint|test|formatters and linters for Go, shell and workflows
 fuzz||test|every fuzz target, for longer
 simulate||simulate|play a simulator scenario against the local API
 lab||lab|a real three-node Swarm in virtual machines: up, down, status, push, kill, cut, load …
 drill||drill|make faults on the lab under load, and say what clients saw: NAME, all, smoke
-swarm||swarm|make a Swarm of machines with ssh and Docker: init, join, status, doctor
+swarm||swarm|make a Swarm of machines with ssh and Docker: init, join, status, doctor; tunnel to what watches it
 doctor||oncall|what is broken, since when, what changed last, which runbook: what on-call runs first
 page-test||oncall|send a test page through the whole way, and say where it arrived
 bench||bench|measure what README and LESSONS promise, against its aims'

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -84,13 +85,15 @@ func lockTable(table string) func(context.Context, *world) error {
 	}
 }
 
-// fillDatabase takes all connections that are left.
-func fillDatabase(_ context.Context, w *world) error {
-	script := filepath.Join(w.dir, "sleep.sql")
-	if err := os.WriteFile(script, []byte("SELECT pg_sleep(3600);\n"), 0o600); err != nil {
+// fillDatabase takes all connections that anybody may have, and each that becomes free.
+// Those that are kept for superusers are left, or endHelper could not end it.
+func fillDatabase(ctx context.Context, w *world) error {
+	if err := w.sql(ctx, w.pg.URL("postgres"), "CREATE ROLE greedy LOGIN"); err != nil {
 		return err
 	}
-	return w.startHelper("pgbench", "-n", "-c", "150", "-T", "3600", "-f", script, w.pg.URL(database))
+	return w.startHelper("sh", "-c", `while sleep 0.05; do
+		psql -X -q -c "SELECT 1" "$0" >/dev/null && psql -X -q -c "SELECT pg_sleep(3600)" "$0" &
+	done`, strings.Replace(w.pg.URL(database), "postgres@", "greedy@", 1))
 }
 
 // endHelper ends it here and in the database, which would not notice its death before

@@ -33,7 +33,7 @@ var faults = []fault{
 		make: stop(ofService("api")), mend: start(ofService("api")),
 	},
 	{
-		name: "web-dead", what: "every replica of the UI is gone, the API lives", want: []string{"EndpointDown"}, short: true,
+		name: "web-dead", what: "every replica of the UI is gone, the API lives", want: []string{"EndpointDown"},
 		also: append([]string{"ReplicasBelowQuorum", "CrashLooping"}, burn...), aim: atOnce,
 		make: stop(ofService("web")), mend: start(ofService("web")),
 	},
@@ -56,15 +56,15 @@ var faults = []fault{
 		make: oldSystem, mend: newSystem,
 	},
 	{
-		name: "errors", what: "a tenth of the API's requests is answered 503", want: []string{"ErrorRatioHigh"},
-		also: burn, aim: soon, make: lockTable("followers"), mend: endHelper,
+		name: "errors", what: "a tenth of the API's requests is answered 500", want: []string{"ErrorRatioHigh", "ErrorBudgetFastBurn"},
+		also: burn, aim: soon, make: withFault("api", "errors"), mend: withFault("api", ""),
 	},
 	{
 		name: "slow", what: "every answer of the API takes 400 ms longer", want: []string{"AnswersSlow", "ErrorBudgetFastBurn"},
 		also: burn, aim: soon, make: withFault("api", "slow"), mend: withFault("api", ""),
 	},
 	{
-		name: "database-away", what: "the database is stopped", want: []string{"DatabaseDown"}, short: true,
+		name: "database-away", what: "the database is stopped", want: []string{"DatabaseDown"},
 		also: append([]string{"EndpointDown"}, burn...), aim: soon, make: stopDatabase, mend: startDatabase,
 	},
 	{
@@ -107,7 +107,7 @@ var faults = []fault{
 		make: serveTLS(48 * time.Hour), mend: endTLS,
 	},
 	{
-		name: "backup-old", what: "the last backup is two days old", want: []string{"BackupTooOld"}, from: "ticket", aim: 10 * time.Minute,
+		name: "backup-old", what: "the last backup is two days old", want: []string{"BackupTooOld"}, from: "ticket", aim: 20 * time.Minute,
 		make: func(_ context.Context, w *world) error { return w.writeBackupTime(time.Now().Add(-48 * time.Hour)) },
 		mend: func(_ context.Context, w *world) error { return w.writeBackupTime(time.Now()) },
 	},

@@ -36,6 +36,8 @@ func main() {
 type options struct {
 	json, list, short bool
 	repo, bin         string
+	tries             int    // of a fault, as long as an aim is missed
+	sink, to          string // instead of faults: only take notices, and write them to a file
 	names             []string
 }
 
@@ -47,6 +49,9 @@ func parse(args []string) (o options, err error) {
 	set.BoolVar(&o.short, "short", false, "")
 	set.StringVar(&o.repo, "repo", ".", "")
 	set.StringVar(&o.bin, "bin", "bin", "")
+	set.IntVar(&o.tries, "tries", 1, "")
+	set.StringVar(&o.sink, "sink", "", "")
+	set.StringVar(&o.to, "to", "", "")
 	for len(args) > 0 { // names and flags in any order
 		if err := set.Parse(args); err != nil {
 			return o, err
@@ -66,6 +71,9 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 	if err != nil {
 		return false, err
 	}
+	if o.sink != "" {
+		return true, listen(ctx, o.sink, o.to)
+	}
 	chosen, err := choose(o)
 	if err != nil || o.list {
 		for _, f := range chosen {
@@ -84,11 +92,21 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 	if !o.json {
 		writeTable(out, results)
 	}
-	if ok = !slices.ContainsFunc(results, func(r result) bool { return !r.OK }); !ok {
+	if ok = passed(results); !ok {
 		fmt.Fprintln(progress, "    logs:", dir)
 		return false, nil
 	}
 	return true, os.RemoveAll(dir)
+}
+
+// passed tells whether each fault's last try reached its aim.
+func passed(results []result) bool {
+	for i, r := range results {
+		if again := i+1 < len(results) && results[i+1].Case == r.Case; !r.OK && !again {
+			return false
+		}
+	}
+	return true
 }
 
 // choose gives the faults of the names, or all.
@@ -130,15 +148,21 @@ func drill(ctx context.Context, o options, dir string, chosen []fault, out, prog
 	defer func() { w.load.stop() }()
 	for i, f := range chosen {
 		fmt.Fprintf(progress, "[%d/%d] ==> %s: %s\n", i+1, len(chosen), f.name, f.what)
-		r := w.perform(ctx, f, progress)
-		if ctx.Err() != nil {
-			return results, ctx.Err()
-		}
-		results = append(results, r)
-		if o.json {
-			err = errors.Join(err, json.NewEncoder(out).Encode(r))
-		} else {
-			fmt.Fprintf(progress, "    %s\n", strings.Join(r.row(), " | "))
+		for try := 1; ; try++ {
+			r := w.perform(ctx, f, progress)
+			if ctx.Err() != nil {
+				return results, ctx.Err()
+			}
+			results = append(results, r)
+			if o.json {
+				err = errors.Join(err, json.NewEncoder(out).Encode(r))
+			} else {
+				fmt.Fprintf(progress, "    %s\n", strings.Join(r.row(), " | "))
+			}
+			if r.OK || try >= o.tries {
+				break
+			}
+			fmt.Fprintf(progress, "    once more, try %d of %d\n", try+1, o.tries)
 		}
 	}
 	return results, err

@@ -68,16 +68,17 @@ func (p *process) await(cmd *exec.Cmd, exited chan struct{}) {
 	}
 }
 
-// signal sends one to what runs; whether it starts again is the supervisor's business.
+// signal sends one to what runs, and to what that has started; whether it starts again is
+// the supervisor's business.
 func (p *process) signal(s syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.cmd != nil && p.cmd.Process != nil {
-		_ = p.cmd.Process.Signal(s)
+		_ = syscall.Kill(-p.cmd.Process.Pid, s) // it leads its group
 	}
 }
 
-// stop ends it for good and waits for its end.
+// stop ends it for good, with what it started, and waits for its end.
 func (p *process) stop() {
 	p.mu.Lock()
 	p.wanted = false

@@ -1,27 +1,32 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 )
 
 // notice is what arrived at on-call's end: an alert in a notification.
 type notice struct {
-	At       time.Time
-	From     string // page, second, ticket, or deadman
-	Resolved bool
-	Alert    string
-	Labels   map[string]string
-	Summary  string
+	At       time.Time         `json:"at"`
+	From     string            `json:"from"` // page, second, ticket, or deadman
+	Resolved bool              `json:"resolved"`
+	Alert    string            `json:"alert"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Summary  string            `json:"summary"`
 }
 
 // sink stands where on-call's telephone would.
 type sink struct {
 	mu      sync.Mutex
 	got     []notice
-	rejects bool // whatever comes to /page
+	rejects bool      // whatever comes to /page
+	to      io.Writer // where each is written as well, if anywhere
 }
 
 func (s *sink) reject(yes bool) {
@@ -54,11 +59,38 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for _, a := range body.Alerts {
-		s.got = append(s.got, notice{time.Now(), from, a.Status == "resolved", a.Labels["alertname"], a.Labels, a.Annotations["summary"]})
+		s.add(notice{time.Now(), from, a.Status == "resolved", a.Labels["alertname"], a.Labels, a.Annotations["summary"]})
 	}
 	if len(body.Alerts) == 0 {
-		s.got = append(s.got, notice{At: time.Now(), From: from, Resolved: body.Event == "resolve", Alert: "DeadMan", Summary: body.Title})
+		s.add(notice{At: time.Now(), From: from, Resolved: body.Event == "resolve", Alert: "DeadMan", Summary: body.Title})
 	}
+}
+
+// add keeps a notice; s.mu is held.
+func (s *sink) add(n notice) {
+	s.got = append(s.got, n)
+	if s.to != nil {
+		_ = json.NewEncoder(s.to).Encode(n) // a file of ours; whoever misses the line looks at the disk
+	}
+}
+
+// listen takes notices at an address and adds them to a file, a line of JSON each, until
+// the context ends.
+func listen(ctx context.Context, address, file string) error {
+	to, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer to.Close() //nolint:errcheck // each line was written
+	server := &http.Server{Addr: address, Handler: &sink{to: to}, ReadHeaderTimeout: 5 * time.Second}
+	go func() {
+		<-ctx.Done()
+		_ = server.Close()
+	}()
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
 }
 
 // since gives what arrived after a moment.

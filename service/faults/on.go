@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -27,6 +28,7 @@ var known = map[string]string{
 	"late":      "drill: late: the process ends 5 s after it was first found healthy",
 	"hang":      "drill: hang: no request of a surface is ever answered",
 	"leak":      "drill: leak: 8 MB of memory are lost each second",
+	"errors":    "drill: errors: each tenth request of a surface panics",
 	"slow":      "drill: slow: each request of a surface takes 400 ms longer",
 }
 
@@ -66,6 +68,8 @@ func leak() {
 	}
 }
 
+var requests atomic.Uint64
+
 // Request is what every request of a surface meets, by the pattern of its route.
 func Request(ctx context.Context, route string) {
 	isPage := route == "/public" || route == "/" || route == "/:username"
@@ -74,6 +78,8 @@ func Request(ctx context.Context, route string) {
 		panic(known["panic"])
 	case fault() == "crash" && isPage:
 		go panic(known["crash"]) // where no recover of ours can reach it
+	case fault() == "errors" && requests.Add(1)%10 == 0:
+		panic(known["errors"])
 	case fault() == "hang":
 		select {}
 	case fault() == "slow":
