@@ -44,6 +44,9 @@ func TestSwarmMisuseIsOneLineAndExitTwo(t *testing.T) {
 		{"doctor"},
 		{"doctor", "a", "a"},
 		{"doctor", "a", "--yaml"},
+		{"tunnel"},
+		{"tunnel", "a", "b"},
+		{"tunnel", "a", "--json"},
 	} {
 		got := runIn(t, dir, append([]string{"swarm"}, args...)...)
 		if got.code != 2 || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 {
@@ -368,6 +371,21 @@ func TestSwarmStatus(t *testing.T) {
 
 type verdict struct{ host, check, state, found, remedy string }
 
+func TestSwarmTunnelLeadsToWhatWatchesAndNowhereElse(t *testing.T) {
+	t.Parallel()
+	fake := fakeSSH(t)
+	fake.answer("root@a", hostFacts("a", 1, true))
+	got := fake.run("tunnel", "root@a")
+	log := read(t, filepath.Join(fake.dir, "ssh.log"))
+	if got.code != 0 || !strings.Contains(got.stderr, "prometheus of root@a: http://127.0.0.1:9090\n") ||
+		!strings.Contains(log, "-N -o ExitOnForwardFailure=yes -L 127.0.0.1:9090:172.18.0.3:9090 root@a\n") {
+		t.Errorf("tunnel = %+v by\n%s", got, log)
+	}
+	if got := fakeSSH(t).run("tunnel", "nowhere"); got.code != 1 || !strings.Contains(got.stderr, "no route to nowhere") {
+		t.Errorf("tunnel to nowhere = %+v", got)
+	}
+}
+
 func judgeSwarm(t *testing.T, facts string) []verdict {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "awk", "-f", "lib/swarm_judge.awk")
@@ -521,6 +539,7 @@ func fakeSSH(t *testing.T) fake {
 	f := fake{t, clone(t)}
 	write(t, filepath.Join(f.dir, "bin/ssh"), `#!/bin/sh
 echo "$*" >>"$FAKE/ssh.log"
+case "$*" in *' -N '*) exit 0 ;; esac
 while [ $# -gt 3 ]; do shift; done
 host=$1
 [ -f "$FAKE/host.$host" ] || { echo "ssh: no route to $host" >&2; exit 255; }
@@ -548,6 +567,11 @@ case "$*" in
 *Swarm.NodeID*) echo idn2 ;;
 *Reachability*) echo 'ready ' ;;
 'node ls -q') printf 'idn1\nidn2\nidn3\n' ;;
+'network inspect '*) printf 'c1 172.18.0.3/16\nc2 172.18.0.4/16\nc3 -oProxyCommand=x/16\ningress-sbox 172.18.0.2/16\n' ;;
+'inspect '*' c1') echo monitoring_prometheus ;;
+'inspect '*' c2') echo minitwit_api ;;
+'inspect '*' c3') echo monitoring_loki ;;
+'inspect '*) exit 1 ;;
 *zone=*) printf 'zone=idn1|\nzone=idn2|north\n' ;;
 'node ps '*) printf 'task=n2|minitwit_api.1|Running 3 minutes ago\ntask=n2|minitwit_web.3|Preparing 2 seconds ago\n' ;;
 esac

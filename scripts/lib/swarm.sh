@@ -4,6 +4,7 @@
 
 . "$ROOT/scripts/lib/lab_net.sh"
 . "$ROOT/scripts/lib/swarm_hosts.sh"
+. "$ROOT/scripts/lib/swarm_tunnel.sh"
 
 JOIN_SECONDS=180
 
@@ -21,6 +22,8 @@ docker, or have sudo without a password. All of it is safe to repeat.
   doctor [HOST…]   what of a machine, or between several, would spoil a Swarm, before or
                    after it is formed; without HOST of the managers that are known;
                    exit 1 if something fails
+  tunnel [HOST]    to Prometheus, Alertmanager and Loki, as far as they run on that machine,
+                   by ssh: http://127.0.0.1:9090, :9093 and :3100 here, until you end it
 
   --address IP     the address to advertise (init; join of one host); default: the
                    one the machine itself would send from
@@ -52,6 +55,7 @@ cmd_swarm() {
 	join) swarm_options join 'address zone worker manager force' "$@" ;;
 	status) swarm_options status 'manager json' "$@" ;;
 	doctor) swarm_options doctor 'address json' "$@" ;;
+	tunnel) swarm_options tunnel '' "$@" ;;
 	*) misuse "swarm knows no '$what'; -h lists what it knows" ;;
 	esac
 	"swarm_need_$what"
@@ -150,15 +154,25 @@ swarm_need_status() {
 }
 
 swarm_need_doctor() {
+	swarm_known_hosts doctor
+	((${#HOSTS[@]} == 1)) || [[ -z $ADDRESS ]] || misuse '--address is that of one host'
+	[[ -z $(printf '%s\n' "${HOSTS[@]}" | sort | uniq -d) ]] || misuse 'swarm doctor got a host twice'
+}
+
+swarm_need_tunnel() {
+	((${#HOSTS[@]} <= 1)) || misuse 'swarm tunnel leads to one machine'
+	swarm_known_hosts tunnel
+}
+
+# swarm_known_hosts WHAT: where none is named, the managers that are known.
+swarm_known_hosts() {
 	local host
 	if ((${#HOSTS[@]} == 0)) && [[ $LAB ]]; then
 		for host in $NODES; do HOSTS+=("n$host"); done
 	elif ((${#HOSTS[@]} == 0)) && [[ -s $SWARM_FILE ]]; then
 		while IFS= read -r host; do HOSTS+=("$host"); done <"$SWARM_FILE"
 	fi
-	((${#HOSTS[@]} > 0)) || misuse 'swarm doctor needs a host: no Swarm was formed from here'
-	((${#HOSTS[@]} == 1)) || [[ -z $ADDRESS ]] || misuse '--address is that of one host'
-	[[ -z $(printf '%s\n' "${HOSTS[@]}" | sort | uniq -d) ]] || misuse 'swarm doctor got a host twice'
+	((${#HOSTS[@]} > 0)) || misuse "swarm $1 needs a host: no Swarm was formed from here"
 }
 
 swarm_doctor() {
