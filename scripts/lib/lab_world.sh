@@ -126,7 +126,7 @@ image_inputs() {
 	{
 		go version
 		printf '%s\n' "$@"
-		find Dockerfile go.mod go.sum service migrations stack/lab/build-image.sh -type f -print | LC_ALL=C sort |
+		find Dockerfile go.mod go.sum service migrations monitoring/exporter stack/lab/build-image.sh -type f -print | LC_ALL=C sort |
 			while IFS= read -r file; do printf '%s ' "$file" && digest <"$file"; done
 	} | digest
 }
@@ -175,6 +175,7 @@ in_tree() {
 		mkdir -p var/lib/containers; mount -t tmpfs tmpfs var/lib/containers
 		mount --bind "$clone" clone; mount --bind "$goroot" go-root; mount --bind "$cache" go-cache
 		mount -t overlay -o "lowerdir=$modules,upperdir=$work/mods,workdir=$work/modwork" overlay go-modules
+		[[ -z ${EXTRA_TREE:-} ]] || { mkdir watchers && mount --bind "$EXTRA_TREE" watchers; }
 		exec chroot . "/clone/stack/lab/$script" "$@"
 	' _ "$TREE" "$STATE/build" "$ROOT" "$(go env GOROOT)" "$(go env GOMODCACHE)" "$(go env GOCACHE)" "$@"
 }

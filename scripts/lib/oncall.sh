@@ -76,8 +76,26 @@ doctor_of_lab() {
 	oncall_build
 	unset DATABASE_URL
 	export DATABASE_URL_FILE=$ROOT/.local/lab/database.url
+	if [[ -e $ROOT/.local/lab/run/oncall ]]; then # `lab monitoring up` was here
+		"$ROOT/scripts/run.sh" swarm tunnel --lab >/dev/null 2>&1 &
+		# shellcheck disable=SC2064 # now
+		trap "kill $! 2>/dev/null" EXIT
+		tunnel_await $! && set -- --prometheus http://127.0.0.1:9090 "$@"
+	fi
 	trap - ERR
-	exec ip netns exec "$NS" "$ONCALL" doctor --docker "$managers" "$@"
+	ip netns exec "$NS" "$ONCALL" doctor --docker "$managers" "$@"
+}
+
+# tunnel_await PID waits until Prometheus answers through it, as long as it lives.
+tunnel_await() {
+	local deadline=$((SECONDS + 60))
+	until ip netns exec "$NS" bash -c 'exec 3<>/dev/tcp/127.0.0.1/9090' 2>/dev/null; do
+		if ! kill -0 "$1" 2>/dev/null || ((SECONDS >= deadline)); then
+			note 'Prometheus cannot be reached'
+			return 1
+		fi
+		sleep 0.5
+	done
 }
 
 # oncall_build: at night, what was built before is better than nothing.

@@ -41,6 +41,10 @@ ip link set eth0 up
 # It leads nowhere: the lab has no way out. Docker wants one to choose addresses.
 ip route add default via 10.77.0.1
 
+# As systemd does: stack/monitoring.yml looks at the machine's file systems.
+mount --make-rshared /
+mkdir -p /var/lib/node_exporter
+
 # A node without this disk would work, and forget everything at the next start.
 mkdir -p /var/lib/docker
 mount /dev/vdb /var/lib/docker || echo o >/proc/sysrq-trigger

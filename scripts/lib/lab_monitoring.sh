@@ -1,0 +1,155 @@
+# shellcheck shell=bash
+# What watches the product, on the lab: the stack of stack/monitoring.yml, and outside of
+# the Swarm the dead man's switch and what takes on-call's pages.
+
+WATCHERS=$STATE/watchers
+ONCALL=$OUTSIDE:9097
+DEADMAN=$OUTSIDE:9095
+
+# lab_monitoring up|down. The product goes on as it is.
+lab_monitoring() {
+	lock
+	if [[ $1 == down ]]; then
+		engine "$(first_answering)" stack rm monitoring >&2
+		# A network that is still being removed cannot be had by the next `up`.
+		until [[ -z $(engine "$(first_answering)" network ls -q --filter label=com.docker.stack.namespace=monitoring) ]]; do sleep 1; done
+		stop deadman
+		stop oncall
+		return
+	fi
+	oncall_up
+	watchers_up
+	monitoring_role
+	monitoring_files
+	monitoring_deploy
+}
+
+# oncall_up starts what stands outside.
+oncall_up() {
+	need_go
+	[[ -x $BIN ]] || build
+	go_build pages ./monitoring/pages
+	if ! running oncall; then
+		detach "$STATE/log/oncall.log" ip netns exec "$NS" "$ROOT/bin/pages" --sink "$ONCALL" --to "$STATE/pages.jsonl"
+		remember oncall
+	fi
+	if ! running deadman; then
+		detach "$STATE/log/deadman.log" ip netns exec "$NS" "$BIN" deadman --place lab --addr "$DEADMAN" --page-url "http://$ONCALL/deadman"
+		remember deadman
+	fi
+	note "on-call is $ONCALL, the dead man's switch $DEADMAN"
+}
+
+# watchers_up makes the tree of Debian's programs and the images of them.
+watchers_up() {
+	local made file=$STATE/image.watchers inputs
+	made=$LAB_CACHE/watchers-$(digest <"$RECIPE/watchers" | cut -c 1-12)
+	[[ -d $made ]] || make_watchers "$made"
+	ln -sfn "$made" "$WATCHERS"
+	push_edge >/dev/null
+	inputs=$(cat "$RECIPE/watchers" "$RECIPE/build-watchers.sh" | digest)
+	if [[ -r $file && $(head -n 1 "$file") == "$inputs" ]]; then
+		note 'the images of what watches are already there'
+		return
+	fi
+	step 'building the images of what watches and pushing them'
+	{ echo "$inputs" && EXTRA_TREE=$WATCHERS/ in_tree build-watchers.sh "$REGISTRY/watchers" 0; } >"$file.new" 2>"$STATE/log/watchers.log" ||
+		failed_with "$STATE/log/watchers.log" 'the images could not be built'
+	mv "$file.new" "$file"
+}
+
+# make_watchers FOLDER: unpacked, not installed.
+make_watchers() {
+	local began=$SECONDS
+	step 'fetching what watches, once (a minute)'
+	rm -rf "$1.new"
+	mmdebstrap --quiet --variant=extract --include="$(grep -v '^#' "$RECIPE/watchers" | paste -sd ,)" \
+		trixie "$1.new" >"$STATE/log/watchers.log" 2>&1 || failed_with "$STATE/log/watchers.log" 'mmdebstrap failed'
+	mv "$1.new" "$1"
+	note "made in $((SECONDS - began)) s: $1"
+}
+
+watcher_image() { sed -n "s/^$1 //p" "$STATE/image.watchers"; }
+
+# monitoring_role makes the login of the postgres exporter.
+monitoring_role() {
+	local password
+	password=$(<"$(lab_secret monitor.password)")
+	lab_psql -q -v ON_ERROR_STOP=1 >/dev/null <<SQL || die 'the role that may only look could not be made'
+SELECT 'CREATE ROLE minitwit_monitor LOGIN IN ROLE pg_monitor' WHERE NOT EXISTS
+  (SELECT FROM pg_roles WHERE rolname = 'minitwit_monitor') \gexec
+ALTER ROLE minitwit_monitor PASSWORD '$password';
+SQL
+}
+
+# monitoring_files writes what every place has of its own.
+monitoring_files() {
+	local n
+	mkdir -p "$STATE/monitoring"
+	for n in $NODES; do
+		printf -- '- {targets: ["http://%s:5001/latest"], labels: {surface: api, probe: latest, node: n%s}}\n' "$(address "$n")" "$n"
+		printf -- '- {targets: ["http://%s:5000/public"], labels: {surface: web, probe: public, node: n%s}}\n' "$(address "$n")" "$n"
+		printf -- '- {targets: ["http://%s:5000/static/style.css"], labels: {surface: web, probe: page, node: n%s}}\n' "$(address "$n")" "$n"
+	done >"$STATE/monitoring/probe.yml"
+	for n in $NODES; do
+		printf -- '- {targets: ["%s:9110"], labels: {node: n%s}}\n' "$(address "$n")" "$n"
+	done >"$STATE/monitoring/node.yml"
+	monitoring/alertmanager/assemble.sh lab >"$STATE/monitoring/alertmanager.yml"
+	sed 's/^\(  scrape_interval:\) 5s/\1 15s/; s/^\(  evaluation_interval:\) 5s/\1 15s/; s/^\(  scrape_timeout:\) 4s/\1 12s/; s/refresh_interval: 5s/refresh_interval: 30s/' \
+		monitoring/prometheus/prometheus.yml >"$STATE/monitoring/prometheus.yml"
+	printf 'simulator:super_safe!' | write_private "$STATE/simulator.credentials"
+}
+
+# monitoring_variables sets what stack/monitoring.yml asks for.
+monitoring_variables() {
+	local name leader=$1
+	IMAGE=$(engine "$leader" service inspect -f '{{.Spec.TaskTemplate.ContainerSpec.Image}}' minitwit_api)
+	PROMETHEUS_IMAGE=$(watcher_image prometheus)
+	ALERTMANAGER_IMAGE=$(watcher_image alertmanager)
+	BLACKBOX_IMAGE=$(watcher_image blackbox)
+	NODE_EXPORTER_IMAGE=$(watcher_image node-exporter)
+	POSTGRES_EXPORTER_IMAGE=$(watcher_image postgres-exporter)
+	HAPROXY_IMAGE=$(tail -n 1 "$STATE/image.edge")
+	GRAFANA_IMAGE=$PROMETHEUS_IMAGE # none of it is started
+	PLACE=lab RUNBOOKS_URL=https://runbooks.example DASHBOARDS_URL=https://dashboards.example
+	PROBE_TARGETS_FILE=$STATE/monitoring/probe.yml NODE_TARGETS_FILE=$STATE/monitoring/node.yml
+	ALERTMANAGER_YML_FILE=$STATE/monitoring/alertmanager.yml
+	MONITORING_SHA=$(find monitoring "$STATE/monitoring" -type f ! -name '*.go' ! -name '*.md' -print0 | LC_ALL=C sort -z | xargs -0 cat | digest | cut -c 1-12)
+	DOCKER_GID=$(into "$leader" stat -c %g /run/docker.sock)
+	CANARY_API=http://$(address 1):5001 CANARY_WEB=http://$(address 1):5000
+	POSTGRES_EXPORTER_URI="$OUTSIDE:5432/minitwit?sslmode=disable"
+	SIMULATOR_CREDENTIALS_FILE=$STATE/simulator.credentials
+	POSTGRES_EXPORTER_PASSWORD_FILE=$(lab_secret monitor.password)
+	GRAFANA_ADMIN_PASSWORD_FILE=$(lab_secret grafana.password)
+	GRAFANA_SECRET_KEY_FILE=$(lab_secret grafana.key)
+	for name in SIMULATOR_CREDENTIALS POSTGRES_EXPORTER_PASSWORD GRAFANA_ADMIN_PASSWORD GRAFANA_SECRET_KEY; do
+		declare -gx "${name}_SHA=$(file_sha "${name}_FILE")"
+	done
+	LAB_PROMETHEUS_YML=$STATE/monitoring/prometheus.yml
+	export LAB_PROMETHEUS_YML IMAGE PROMETHEUS_IMAGE ALERTMANAGER_IMAGE BLACKBOX_IMAGE NODE_EXPORTER_IMAGE POSTGRES_EXPORTER_IMAGE \
+		HAPROXY_IMAGE GRAFANA_IMAGE PLACE RUNBOOKS_URL DASHBOARDS_URL PROBE_TARGETS_FILE NODE_TARGETS_FILE \
+		ALERTMANAGER_YML_FILE MONITORING_SHA DOCKER_GID CANARY_API CANARY_WEB POSTGRES_EXPORTER_URI \
+		SIMULATOR_CREDENTIALS_FILE POSTGRES_EXPORTER_PASSWORD_FILE GRAFANA_ADMIN_PASSWORD_FILE GRAFANA_SECRET_KEY_FILE
+}
+
+# monitoring_deploy deploys it on two managers, as an operator would.
+monitoring_deploy() {
+	local n leader
+	# shellcheck disable=SC2034 # stack_await's
+	local STACK=monitoring
+	leader=$(first_answering)
+	for n in 1 2; do engine "$leader" node update --label-add monitoring=true "n$n" >/dev/null; done
+	monitoring_variables "$leader"
+	# What a backup's own job leaves behind.
+	into 1 "echo minitwit_backup_last_success_timestamp_seconds $(date +%s) >/var/lib/node_exporter/backup.prom"
+	step 'deploying what watches'
+	STACK=minitwit engine "$leader" stack deploy --detach=true --resolve-image=never -c stack/monitoring.yml -c stack/lab/monitoring.yml monitoring \
+		>"$STATE/log/monitoring.log" 2>&1 || failed_with "$STATE/log/monitoring.log" 'docker stack deploy failed'
+	stack_await
+}
+
+# lab_pages shows what on-call was told: when, how, and what.
+lab_pages() {
+	[[ -s $STATE/pages.jsonl ]] || die "nobody was told anything yet"
+	cat "$STATE/pages.jsonl"
+}
