@@ -8,7 +8,7 @@ DRILL_HISTORY=$ROOT/.local/drills.jsonl
 help_drill() {
 	cat <<'TEXT'
 usage: ./scripts/run.sh drill NAME…|all|smoke [options]
-       ./scripts/run.sh drill pages [FAULT…] [--short] [--list] [--json]
+       ./scripts/run.sh drill pages [FAULT…] [--short] [--tries N] [--list] [--json]
 
 Each drill puts a constant load on the published ports of the lab's nodes (half of
 it new connections, half kept alive, reads, writes and page views), makes a fault,
@@ -18,16 +18,22 @@ when all was at full strength, and how many acknowledged writes were lost. Bring
 the lab up first if it is not. Needs root, and a machine that does nothing else.
 
   all           every drill; those done at this commit are not made again
-  smoke         rolling-update, bad-image; kill-task, kill-node through the edge, with --retry 1
+  smoke         rolling-update, bad-image; kill-task, kill-node through the edge, with --retry 1,
+                at 12 requests a second
   --list        the drills
   --table       the newest result of each, as a table; makes nothing
   --compare COMMIT   the newest results beside those of another commit; makes nothing
   --json        one JSON object a line on standard output, and nothing else
   --fresh       `all` begins anew
+  --pages       with the monitoring stack beside it (lab monitoring up): which page on-call
+                got, and whether it was the right one; not part of all, and made for this:
+                old-system, ordinary-hour
   --edge        through the edge tier's ports instead of the mesh's
-  --retry N     clients of the API try again so often
+  --retry N     clients try again so often
   --rate N      requests a second (default 20)
   --patience D  how long a client waits (default 2s; the nodes are emulated)
+  --tries N     a drill that missed its aim is made again, up to N times in all, and every
+                try is shown; for machines that do other work too. Never after a lost write
   --sent N      requests a drill sends at least (default: what its aim asks for)
 
 `drill pages` needs no lab. It runs the product, its database, two Prometheus, two

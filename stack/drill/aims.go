@@ -42,6 +42,8 @@ var aims = map[string]aim{
 	"scale":          {sent: 5000, failed: most(0)},
 	"quorum-lost":    {strength: 60, lag: 45}, // the lag: two emulated machines start
 	"secret-rotate":  {sent: 5000, failed: most(0)},
+	"old-system":     {sent: 100}, // what we do not want: those who watch have to tell of it
+	"ordinary-hour":  {sent: 5000, failed: most(0)},
 }
 
 func most(n int) *int { return &n }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -107,8 +110,15 @@ func percentile(values []float64, percent int) float64 {
 	return values[(len(values)*percent+99)/100-1]
 }
 
-// mostOf gives the commonest reasons first, at most n.
-func mostOf(why map[string]int, n int) []string {
-	keys := slices.SortedFunc(maps.Keys(why), func(a, b string) int { return why[b] - why[a] })
-	return keys[:min(n, len(keys))]
+// reasons writes the commonest first, in brackets; nothing if nothing failed.
+func reasons(why map[string]int) string {
+	if len(why) == 0 {
+		return ""
+	}
+	const most = 3
+	var parts []string
+	for _, key := range slices.SortedFunc(maps.Keys(why), func(a, b string) int { return cmp.Or(why[b]-why[a], cmp.Compare(a, b)) }) {
+		parts = append(parts, fmt.Sprintf("%d %s", why[key], key))
+	}
+	return " (" + strings.Join(parts[:min(most, len(parts))], ", ") + ")"
 }

@@ -40,7 +40,7 @@ type options struct {
 	webPort  int
 	rate     float64       // requests a second; a quarter of them are page views
 	patience time.Duration // of a client
-	retries  int           // of a client of the API
+	retries  int           // of a client
 	pages    bool
 }
 

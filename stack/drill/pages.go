@@ -112,6 +112,9 @@ func (l *load) visit(ctx context.Context, v *visitor, every time.Duration) {
 		l.done.Go(func() {
 			s := sample{surface: "web", began: time.Now()}
 			err := v.view(ctx)
+			for try := 0; err != nil && try < l.opts.retries; try++ {
+				err = v.view(ctx)
+			}
 			s.ended = time.Now()
 			if err != nil {
 				s.failure = err.Error()
@@ -124,6 +127,12 @@ func (l *load) visit(ctx context.Context, v *visitor, every time.Duration) {
 // view reads the timeline of whoever is signed in, to its last byte.
 func (v *visitor) view(ctx context.Context) error {
 	resp, err := v.do(ctx, http.MethodGet, "/", nil)
+	if failed := new(url.Error); errors.As(err, &failed) {
+		if failed.Timeout() {
+			return errors.New("timeout")
+		}
+		return failed.Err // without the address, so that like is counted with like
+	}
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ type result struct {
 	OK   bool   `json:"ok"`
 	Aim  string `json:"aim"`
 	figures
+	heard
 	Detect   *seconds `json:"detect_s"`        // from the fault until the Swarm acts on it; null where it has nothing to do
 	Strength *seconds `json:"full_strength_s"` // from the fault (or its mend) until all is as before
 	Start    seconds  `json:"task_start_s"`    // what a replacement took to start here: under emulation most of the above

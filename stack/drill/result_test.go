@@ -119,3 +119,25 @@ func TestTwoCommitsAreCompared(t *testing.T) {
 		t.Errorf("compared: %q, want %q", got, want)
 	}
 }
+
+func TestASecondTryCountsUnlessAWriteWasLost(t *testing.T) {
+	t.Parallel()
+	missed, fine, other := result{Case: "kill-node"}, result{Case: "kill-node", OK: true}, result{Case: "kill-task", OK: true}
+	lost := result{Case: "kill-node"}
+	lost.Lost = 1
+	for _, c := range []struct {
+		what    string
+		results []result
+		want    bool
+	}{
+		{"all reached their aims", []result{other, fine}, true},
+		{"the second try did", []result{other, missed, fine}, true},
+		{"neither did", []result{missed, missed}, false},
+		{"the next drill's success is its own", []result{missed, other}, false},
+		{"a lost write is never forgiven", []result{lost, fine}, false},
+	} {
+		if got := passed(c.results); got != c.want {
+			t.Errorf("%s: passed is %v", c.what, got)
+		}
+	}
+}

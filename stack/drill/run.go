@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/moby/moby/api/types/swarm"
 )
 
 // Limits of waiting. The lab is emulated: they are wide, and what they bound is
@@ -42,14 +39,15 @@ type run struct {
 
 // bench is what all drills share: the lab, and how they are to be made.
 type bench struct {
-	lab     lab
-	cluster *cluster
-	images  images
-	load    options
-	sent    int  // how many requests a drill sends at least; 0: as its aim asks
-	edge    bool // the edge tier stands because we brought it up
-	commit  string
-	out     io.Writer // progress
+	lab       lab
+	cluster   *cluster
+	images    images
+	load      options
+	sent      int  // how many requests a drill sends at least; 0: as its aim asks
+	edge      bool // the edge tier stands because we brought it up
+	commit    string
+	out       io.Writer // progress
+	telephone telephone // of on-call; "" where nobody watches
 }
 
 // drill is one fault and how it is made. Its function calls r.strike when the
@@ -57,9 +55,11 @@ type bench struct {
 type drill struct {
 	name    string
 	what    string
-	quiet   bool // no page views from the start: the drill itself begins with them
-	edge    bool // through the edge tier's ports instead of the mesh's
-	retries int  // of a client of the API
+	apart   bool    // not part of all
+	quiet   bool    // no page views from the start: the drill itself begins with them
+	edge    bool    // through the edge tier's ports instead of the mesh's
+	retries int     // of a client
+	rate    float64 // requests a second; 0: as asked for
 	make    func(context.Context, *run) error
 	// prepare, if set, comes before the load; restore after it, also when the drill failed.
 	prepare, restore func(context.Context, *run) error
@@ -70,6 +70,13 @@ func (d drill) via() string {
 		return "edge"
 	}
 	return "mesh"
+}
+
+func (d drill) rateOr(asked float64) float64 {
+	if d.rate > 0 {
+		return d.rate
+	}
+	return asked
 }
 
 func (r *run) say(format string, args ...any) {
@@ -108,9 +115,13 @@ func (b *bench) perform(ctx context.Context, d drill) result {
 	}
 	res.Case, res.Commit, res.At, res.Took = d.name, b.commit, now(), since(began, time.Now())
 	res.Detect, res.Strength, res.Start = r.detect, r.strength, r.start
-	res.Via, res.Retries, res.Rate = d.via(), d.retries, b.load.rate
+	res.Via, res.Retries, res.Rate = d.via(), d.retries, d.rateOr(b.load.rate)
 	a := aims[d.name]
 	res.Aim, res.Missed = a.String(), a.missed(res)
+	if b.telephone != "" && !r.fault.IsZero() {
+		res.heard = calls[d.name].judge(b.telephone.since(r.fault), r.fault)
+		res.Missed = append(res.Missed, calls[d.name].missed(res.heard)...)
+	}
 	res.OK = len(res.Missed) == 0
 	return res
 }
@@ -131,15 +142,20 @@ func (r *run) measured(ctx context.Context) (res result, err error) {
 	if err := r.warmUp(ctx); err != nil {
 		return res, err
 	}
+	if err := r.watched(ctx); err != nil {
+		_, stopErr := r.load.stop()
+		return res, errors.Join(err, stopErr)
+	}
 	err = r.drill.make(ctx, r)
 	if err == nil {
 		err = r.tail(ctx)
 	}
+	r.awaitPage(ctx)
 	report, stopErr := r.load.stop()
 	res.figures = measure(r.counted(), r.fault)
 	res.Lost = report.Verification.Lost.Total()
 	res.Replaced = r.replaced(ctx)
-	r.say("%d of %d failed, %d acknowledged writes lost", res.Failed, res.Sent, res.Lost)
+	r.say("%d of %d failed%s, %d acknowledged writes lost", res.Failed, res.Sent, reasons(res.Why), res.Lost)
 	return res, errors.Join(err, stopErr)
 }
 
@@ -155,7 +171,7 @@ func (r *run) steady(ctx context.Context) error {
 // for a while nothing has failed.
 func (r *run) warmUp(ctx context.Context) error {
 	opts := r.bench.load
-	opts.retries = r.drill.retries
+	opts.retries, opts.rate = r.drill.retries, r.drill.rateOr(opts.rate)
 	if opts.apiPort, opts.webPort = meshAPIPort, meshWebPort; r.drill.edge {
 		opts.apiPort, opts.webPort = edgeAPIPort, edgeWebPort
 	}
@@ -174,7 +190,7 @@ func (r *run) warmUp(ctx context.Context) error {
 	if err != nil {
 		_, stopErr := r.load.stop()
 		f := measure(r.load.all(), time.Now())
-		return errors.Join(fmt.Errorf("%w: %d of %d failed (%s), p99 %.0f ms", err, f.Failed, f.Sent, strings.Join(mostOf(f.Why, 3), ", "), f.P99), stopErr)
+		return errors.Join(fmt.Errorf("%w: %d of %d failed%s, p99 %.0f ms", err, f.Failed, f.Sent, reasons(f.Why), f.P99), stopErr)
 	}
 	r.warm = time.Now()
 	return nil
@@ -218,78 +234,4 @@ func (r *run) strike(what string, fault func() error) error {
 	r.fault = time.Now()
 	r.say("%s", what)
 	return fault()
-}
-
-// detected waits until the Swarm acts on the fault.
-func (r *run) detected(ctx context.Context, what string, holds func(snapshot) bool) error {
-	_, err := r.cluster.await(ctx, what, holds)
-	if err == nil {
-		d := since(r.fault, time.Now())
-		r.detect = &d
-		r.say("detected: %s", what)
-	}
-	return err
-}
-
-// recovered waits for full strength, and for more if asked.
-func (r *run) recovered(ctx context.Context, what string, also func(snapshot) bool) error {
-	s, err := r.cluster.await(ctx, what, func(s snapshot) bool {
-		return s.strong() && (also == nil || also(s))
-	})
-	if err != nil {
-		return err
-	}
-	from := r.fault
-	if !r.mended.IsZero() {
-		from = r.mended
-	}
-	d := since(from, time.Now())
-	r.strength, r.start = &d, r.slowestStart(s)
-	r.say("at full strength: %s", what)
-	return nil
-}
-
-// slowestStart gives how long the slowest replica that was not there before took
-// from being made to being healthy: pulling, starting, the first good check.
-func (r *run) slowestStart(s snapshot) (slowest seconds) {
-	for name := range s.services {
-		for _, t := range s.running(name) {
-			if !slices.ContainsFunc(r.before.tasks[name], func(old swarm.Task) bool { return old.ID == t.ID }) {
-				slowest = max(slowest, since(t.CreatedAt, t.Status.Timestamp))
-			}
-		}
-	}
-	return slowest
-}
-
-// replaced counts the replicas that were there before and are gone.
-func (r *run) replaced(ctx context.Context) (n int) {
-	s, err := r.cluster.look(ctx)
-	if err != nil {
-		return 0
-	}
-	for name, tasks := range r.before.tasks {
-		for _, old := range tasks {
-			if !slices.ContainsFunc(s.tasks[name], func(t swarm.Task) bool { return t.ID == old.ID }) {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-// until asks until the condition holds.
-func until(ctx context.Context, limit time.Duration, what string, holds func() bool) error {
-	ticker := time.NewTicker(pollEvery / 4)
-	defer ticker.Stop()
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s: not within %v", what, limit))
-	defer cancel()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-ticker.C:
-		}
-	}
-	return nil
 }

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// said makes a notice so many seconds after the start.
+func said(start time.Time, after float64, from, alert, node string, resolved bool) notice {
+	n := notice{At: start.Add(time.Duration(after * float64(time.Second))), From: from, Alert: alert, Resolved: resolved}
+	if node != "" {
+		n.Labels = map[string]string{"node": node}
+	}
+	return n
+}
+
+func TestWhatOnCallHeardIsJudged(t *testing.T) {
+	t.Parallel()
+	start := time.Now()
+	after := func(s seconds) *seconds { return &s }
+	for _, c := range []struct {
+		what, drill string
+		got         []notice
+		want        heard
+		missed      []string
+	}{
+		{
+			what: "the right page, and a consequence", drill: "kill-node",
+			got: []notice{
+				said(start, 20, "page", "CanaryFailing", "", false), said(start, 71.5, "page", "NodeDown", "n3", false),
+				said(start, 80, "page", "NodeDown", "n3", false), said(start, 90, "ticket", "TargetDown", "", false),
+				said(start, 200, "page", "NodeDown", "n3", true),
+			},
+			want: heard{Page: "NodeDown n3", After: after(71.5), Also: []string{"CanaryFailing"}, AllClear: after(200)},
+		},
+		{
+			what: "too late", drill: "db-down-60s", got: []notice{said(start, 61, "page", "DatabaseDown", "", false)},
+			want: heard{Page: "DatabaseDown", After: after(61)}, missed: []string{"page after 61 s"},
+		},
+		{what: "not at all", drill: "quorum-lost", missed: []string{"no page"}},
+		{
+			what: "for something that heals by itself", drill: "rolling-update", got: []notice{said(start, 30, "page", "ReplicaMissing", "", false)},
+			want: heard{Wrong: []string{"ReplicaMissing after 30 s"}}, missed: []string{"wrong page: ReplicaMissing after 30 s"},
+		},
+		{what: "silence is right where there is nothing to do", drill: "kill-task"},
+	} {
+		h := calls[c.drill].judge(c.got, start)
+		if diff := cmp.Diff(c.want, h); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.what, diff)
+		}
+		if diff := cmp.Diff(c.missed, calls[c.drill].missed(h)); diff != "" {
+			t.Errorf("%s: missed (-want +got):\n%s", c.what, diff)
+		}
+	}
+}
+
+func TestOnCallHasNothingToDoOnceAllIsOver(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "pages.jsonl")
+	if open := telephone(file).open(); open != nil {
+		t.Errorf("before anything arrived there is %v to do", open)
+	}
+	text := `{"at":"2026-01-02T03:04:05Z","from":"page","resolved":false,"alert":"NodeDown","labels":{"node":"n1"}}
+{"at":"2026-01-02T03:04:06Z","from":"page","resolved":false,"alert":"NodeDown","labels":{"node":"n2"}}
+{"at":"2026-01-02T03:04:07Z","from":"ticket","resolved":false,"alert":"TargetDown"}
+{"at":"2026-01-02T03:05:05Z","from":"page","resolved":true,"alert":"NodeDown","labels":{"node":"n1"}}
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"NodeDown n2"}, telephone(file).open()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	since := telephone(file).since(time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC))
+	if len(since) != 2 {
+		t.Errorf("after a moment came %v", since)
+	}
+}
+
+func TestCallsBelongToDrills(t *testing.T) {
+	t.Parallel()
+	for name, c := range calls {
+		if _, err := find(name); err != nil {
+			t.Error(err)
+		}
+		if (len(c.want) > 0) != (c.aim > 0) {
+			t.Errorf("%s: wants %v within %g s", name, c.want, float64(c.aim))
+		}
+	}
+}

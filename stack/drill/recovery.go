@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+)
+
+// detected waits until the Swarm acts on the fault.
+func (r *run) detected(ctx context.Context, what string, holds func(snapshot) bool) error {
+	_, err := r.cluster.await(ctx, what, holds)
+	if err == nil {
+		d := since(r.fault, time.Now())
+		r.detect = &d
+		r.say("detected: %s", what)
+	}
+	return err
+}
+
+// recovered waits for full strength, and for more if asked.
+func (r *run) recovered(ctx context.Context, what string, also func(snapshot) bool) error {
+	s, err := r.cluster.await(ctx, what, func(s snapshot) bool {
+		return s.strong() && (also == nil || also(s))
+	})
+	if err != nil {
+		return err
+	}
+	from := r.fault
+	if !r.mended.IsZero() {
+		from = r.mended
+	}
+	d := since(from, time.Now())
+	r.strength, r.start = &d, r.slowestStart(s)
+	r.say("at full strength: %s", what)
+	return nil
+}
+
+// slowestStart gives how long the slowest replica that was not there before took
+// from being made to being healthy: pulling, starting, the first good check.
+func (r *run) slowestStart(s snapshot) (slowest seconds) {
+	for name := range s.services {
+		for _, t := range s.running(name) {
+			if !slices.ContainsFunc(r.before.tasks[name], func(old swarm.Task) bool { return old.ID == t.ID }) {
+				slowest = max(slowest, since(t.CreatedAt, t.Status.Timestamp))
+			}
+		}
+	}
+	return slowest
+}
+
+// replaced counts the replicas that were there before and are gone.
+func (r *run) replaced(ctx context.Context) (n int) {
+	s, err := r.cluster.look(ctx)
+	if err != nil {
+		return 0
+	}
+	for name, tasks := range r.before.tasks {
+		for _, old := range tasks {
+			if !slices.ContainsFunc(s.tasks[name], func(t swarm.Task) bool { return t.ID == old.ID }) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// until asks until the condition holds.
+func until(ctx context.Context, limit time.Duration, what string, holds func() bool) error {
+	ticker := time.NewTicker(pollEvery / 4)
+	defer ticker.Stop()
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s: not within %v", what, limit))
+	defer cancel()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
