@@ -224,6 +224,10 @@ func (w *world) figuresOfTheRules(seen *table) {
 	if file := `node_textfile_mtime_seconds{file="` + w.dir + `/figures/syslog-ng.prom"}`; !strings.Contains(metrics, file) {
 		w.t.Errorf("no figure %s\n%s", file, metrics)
 	}
+	// Of several that have the name: the one by which LogLinesDropped knows what is not Docker's.
+	if !regexp.MustCompile(`\nsyslogng_parsed_events_total\{[^}]*id="p_docker"[^}]*result="discarded"`).MatchString(metrics) {
+		w.t.Errorf("no figure of lines that are not Docker's\n%s", metrics)
+	}
 	w.containersAreKnown(string(rules), metrics)
 	seen.add("metrics that the alerts name, as a node exporter gives them", "all", fmt.Sprint(len(names), " uses"))
 }
