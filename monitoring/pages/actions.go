@@ -15,7 +15,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -197,6 +196,8 @@ func endTLS(_ context.Context, w *world) error {
 	return w.tell()
 }
 
+const textfileFlag = "--collector.textfile.directory="
+
 // played lets one node's exporter tell of a filesystem, or a time, that this machine
 // does not have: the collector is off, and its metrics come from a file instead.
 func played(program, collector string, text func() string) func(context.Context, *world) error {
@@ -208,17 +209,18 @@ func played(program, collector string, text func() string) func(context.Context,
 			return err
 		}
 		w.helper = every(time.Second, func() { _ = replaceFile(filepath.Join(dir, "played.prom"), text()) })
-		p.argv = append(p.argv, "--no-collector."+collector, "--collector.textfile.directory="+dir)
+		// The exporter takes one such folder.
+		p.argv = append(without(p.argv, textfileFlag), "--no-collector."+collector, textfileFlag+dir)
 		return p.start()
 	}
 }
 
-func unplayed(program, collector string) func(context.Context, *world) error {
+func unplayed(program string) func(context.Context, *world) error {
 	return func(_ context.Context, w *world) error {
 		w.helper()
 		p := w.programs[program]
 		p.stop()
-		p.argv = p.argv[:slices.Index(p.argv, "--no-collector."+collector)]
+		p.argv, p.env = w.commandLine(program)
 		return p.start()
 	}
 }

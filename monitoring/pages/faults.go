@@ -96,11 +96,11 @@ var faults = []fault{
 	},
 	{
 		name: "disk-filling", what: "a twentieth of a node's disk is left", want: []string{"DiskFillsSoon"}, aim: 2 * time.Minute,
-		make: played("node.2", "filesystem", nearlyFull), mend: unplayed("node.2", "filesystem"),
+		make: played("node.2", "filesystem", nearlyFull), mend: unplayed("node.2"),
 	},
 	{
 		name: "clock-off", what: "a node's clock is half a minute ahead", want: []string{"ClockSkew"}, from: "ticket", aim: 4 * time.Minute,
-		make: played("node.2", "time", ahead), mend: unplayed("node.2", "time"),
+		make: played("node.2", "time", ahead), mend: unplayed("node.2"),
 	},
 	{
 		name: "certificate", what: "the certificate lasts two days", want: []string{"CertificateExpires"}, aim: 2 * time.Minute,
@@ -112,7 +112,7 @@ var faults = []fault{
 		mend: func(_ context.Context, w *world) error { return w.writeBackupTime(time.Now()) },
 	},
 	{
-		name: "prometheus-dead", what: "one of the two Prometheus is dead", want: []string{"PrometheusMissing"}, from: "ticket", aim: 5 * time.Minute,
+		name: "prometheus-dead", what: "one of the two Prometheus is dead", want: []string{"PrometheusMissing"}, from: "ticket", aim: 7 * time.Minute,
 		make: kill("prometheus.1"), mend: revive("prometheus.1"),
 	},
 	{

@@ -38,7 +38,7 @@ func every(interval time.Duration, do func()) (stop func()) {
 
 func joined(err, more error) error { return errors.Join(err, more) }
 
-// without gives an environment that lacks a variable.
-func without(env []string, prefix string) []string {
-	return slices.DeleteFunc(slices.Clone(env), func(v string) bool { return strings.HasPrefix(v, prefix) })
+// without gives an environment, or a command line, that lacks a variable or a flag.
+func without(words []string, prefix string) []string {
+	return slices.DeleteFunc(slices.Clone(words), func(v string) bool { return strings.HasPrefix(v, prefix) })
 }
