@@ -17,7 +17,7 @@ import (
 
 // switches are all values of MINITWIT_FAULT. TestAPanicInTheUICostsOneRequest
 // tries the first.
-var switches = []string{"panic", "crash", "exit", "unhealthy", "late", "hang", "leak", "slow"}
+var switches = []string{"panic", "crash", "exit", "unhealthy", "late", "hang", "leak", "errors", "slow"}
 
 // A release must hold nothing that can make it fail on purpose.
 func TestTheReleaseHasNoFaultSwitch(t *testing.T) {
@@ -164,6 +164,24 @@ func TestTheFaultSlowIsSlowAndNothingElse(t *testing.T) {
 		if got := newSimulator().must(t, "GET", url, ""); got.status != http.StatusOK || got.took < 400*time.Millisecond {
 			t.Errorf("GET %s = %d after %v, want 200 after 400 ms", url, got.status, got.took)
 		}
+	}
+}
+
+func TestTheFaultErrorsFailsOneRequestInTen(t *testing.T) {
+	t.Parallel()
+	a, s := startWith(t, "errors"), newSimulator()
+	failed := 0
+	for range 30 {
+		switch got := s.must(t, "GET", a.api+"/latest", ""); got.status {
+		case http.StatusInternalServerError:
+			failed++
+		case http.StatusOK:
+		default:
+			t.Errorf("GET /latest = %d", got.status)
+		}
+	}
+	if failed != 3 {
+		t.Errorf("%d of 30 requests failed", failed)
 	}
 }
 
