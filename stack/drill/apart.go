@@ -46,7 +46,10 @@ func killOld(ctx context.Context, r *run) error {
 
 func (r *run) oldRuns(ctx context.Context, yes bool) error {
 	_, err := r.cluster.await(ctx, "the old system's state", func(s snapshot) bool {
-		return (len(s.running("api")) > 0) == yes && !s.updating("api")
+		if !yes {
+			return len(s.running("api")) == 0 // at once: its end is the fault
+		}
+		return len(s.running("api")) > 0 && !s.updating("api")
 	})
 	return err
 }
