@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"minitwit/service/freeport"
+
 	"golang.org/x/net/dns/dnsmessage"
 )
 
@@ -198,12 +200,11 @@ func startReplica(t *testing.T, addr string) *replica {
 
 func freePort(t *testing.T, host string) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", host+":0")
+	address, err := freeport.On(host)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return address
 }
 
 func (e *edge) run(t *testing.T, here *strings.Replacer) {

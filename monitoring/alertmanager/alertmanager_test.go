@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"minitwit/service/freeport"
 )
 
 // labels of an alert; what no test names is of a page in production.
@@ -165,7 +166,7 @@ type alertmanager struct {
 // start runs Alertmanager; without args it is alone.
 func start(t *testing.T, config string, args ...string) *alertmanager {
 	t.Helper()
-	addr := freeAddr(t)
+	addr := freeport.For(t)
 	if len(args) == 0 {
 		args = []string{"--cluster.listen-address="}
 	}
@@ -243,16 +244,6 @@ func get(url string) string {
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body)
 	return string(body)
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func write(t *testing.T, path, content string) {

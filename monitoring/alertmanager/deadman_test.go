@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"minitwit/service/deadman"
+	"minitwit/service/freeport"
 )
 
 // Prometheus, Alertmanager and the switch together, in shorter times than ours.
@@ -142,7 +143,7 @@ groups:
     rules:
       - {alert: EndpointDown, expr: vector(1), labels: {severity: page, surface: api}, annotations: {summary: api is down}}
 `)
-	addr := freeAddr(t)
+	addr := freeport.For(t)
 	cmd := run(t, program(t, "prometheus"), "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+addr, "--web.external-url=http://"+addr, "--rules.alert.resend-delay=1s")
 	eventually(t, 30*time.Second, "Prometheus has sent alerts", func() bool { return sent.MatchString(get("http://" + addr + "/metrics")) })

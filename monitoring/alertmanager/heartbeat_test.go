@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"minitwit/service/freeport"
 )
 
 // With repeat_interval equal to group_interval some beats are left out, but not in
@@ -74,7 +76,7 @@ func TestTwoAlertmanagersSendOneNoticeAndOneSuffices(t *testing.T) {
 func startPair(t *testing.T, config string) [2]*alertmanager {
 	t.Helper()
 	var pair [2]*alertmanager
-	gossip := [2]string{freeAddr(t), freeAddr(t)}
+	gossip := [2]string{freeport.For(t), freeport.For(t)}
 	for i := range pair {
 		pair[i] = start(t, config, "--cluster.listen-address="+gossip[i], "--cluster.peer="+gossip[1-i],
 			// The second waits this long for the first; 15s by default.

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"minitwit/service/freeport"
+
 	"github.com/moby/moby/client"
 )
 
@@ -72,7 +74,7 @@ func startProxy(t *testing.T) *proxy {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	p := &proxy{addr: freePort(t), socket: filepath.Join(dir, "docker.sock"), log: &syncBuffer{}}
+	p := &proxy{addr: freeport.For(t), socket: filepath.Join(dir, "docker.sock"), log: &syncBuffer{}}
 	p.startEngine(t)
 	config, err := os.ReadFile("haproxy.cfg")
 	if err != nil {
@@ -92,16 +94,6 @@ func startProxy(t *testing.T) *proxy {
 		return err == nil
 	})
 	return p
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 func (p *proxy) startEngine(t *testing.T) {

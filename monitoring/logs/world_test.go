@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math/big"
 	"net"
 	"net/http"
 	"net/url"
@@ -26,6 +25,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"minitwit/service/freeport"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -460,22 +461,6 @@ func (p *program) lastWords() string {
 	return string(bytes.Join(all[max(0, len(all)-10):], []byte("\n")))
 }
 
-// freePort gives one below 32768, where the kernel takes none for others' connections.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		n, err := rand.Int(rand.Reader, big.NewInt(12000))
-		must(t, err)
-		port := strconv.FormatInt(20000+n.Int64(), 10)
-		if listener, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			must(t, listener.Close())
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return ""
-}
-
 func closed(resp *http.Response) error {
 	if resp == nil {
 		return nil
@@ -488,4 +473,11 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(freeport.For(t))
+	must(t, err)
+	return port
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"minitwit/service/dbtest"
+	"minitwit/service/freeport"
 	"minitwit/service/postgres"
 )
 
@@ -34,7 +35,7 @@ func TestTheDatabaseIsAsked(t *testing.T) {
 		// What is wrong of other settings is not the database's fault.
 		{[]string{"DATABASE_URL_FILE=" + file, "LOG_LEVEL=loud"}, fine, "longest transaction ", ""},
 		{[]string{"DATABASE_URL=" + full}, broken, "too many connections", "DatabaseConnectionsExhausted"},
-		{[]string{"DATABASE_URL=postgres://minitwit:hunter2@" + freeAddr(t) + "/x?sslmode=disable"}, notKnown, "connection refused", "DatabaseDown"},
+		{[]string{"DATABASE_URL=postgres://minitwit:hunter2@" + freeport.For(t) + "/x?sslmode=disable"}, notKnown, "connection refused", "DatabaseDown"},
 		{[]string{"DATABASE_URL=postgres://minitwit:hunter2@" + silent(t) + "/x?sslmode=disable"}, notKnown, "", "DatabaseDown"},
 		{[]string{"DATABASE_URL=hunter2"}, notKnown, "not a postgres:// URL", "DatabaseDown"},
 		{[]string{"DATABASE_URL_FILE=/does/not/exist"}, notKnown, "no such file", "DatabaseDown"},

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"minitwit/service/dbtest"
+	"minitwit/service/freeport"
 )
 
 // surface answers as a replica, with a status.
@@ -53,7 +54,7 @@ func TestAnOutageOnOneScreen(t *testing.T) {
 	began := time.Now().Add(-5 * time.Minute)
 	l.Services[0].UpdateStatus.StartedAt = &began
 	task(&l).Status = swarm.TaskStatus{State: swarm.TaskStateFailed, Err: "task: non-zero exit (1)", Timestamp: began.Add(time.Minute)}
-	env := []string{"DATABASE_URL=postgres://minitwit:hunter2@" + freeAddr(t) + "/minitwit?sslmode=disable"}
+	env := []string{"DATABASE_URL=postgres://minitwit:hunter2@" + freeport.For(t) + "/minitwit?sslmode=disable"}
 	web := surface(t, 503)
 	prometheus := startPrometheus(t, outage)
 	got := oncall(t, env, args(prometheus, engine(t, l), web)...)
@@ -101,7 +102,7 @@ func TestAnOutageOnOneScreen(t *testing.T) {
 
 func TestWhatNobodyTellsIsNotFine(t *testing.T) {
 	t.Parallel()
-	nobody := freeAddr(t)
+	nobody := freeport.For(t)
 	// All are away, or hang: that takes one deadline.
 	began := time.Now()
 	env := []string{"DATABASE_URL=postgres://" + silent(t) + "/x?sslmode=disable", "PROMETHEUS_URL=http://" + silent(t), "DOCKER_HOST=tcp://" + nobody}

@@ -96,16 +96,6 @@ func start(t *testing.T, args ...string) {
 	})
 }
 
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // silent gives the address of one that takes connections and never answers.
 func silent(t *testing.T) string {
 	t.Helper()

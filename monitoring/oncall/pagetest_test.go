@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"minitwit/service/deadman"
+	"minitwit/service/freeport"
 )
 
 // sink is PagerDuty, or whoever else takes pages. It answers each path with a status of
@@ -87,7 +88,7 @@ func startAlertmanager(t *testing.T, receivers string) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, addr := t.TempDir(), freeAddr(t)
+	dir, addr := t.TempDir(), freeport.For(t)
 	put(t, dir, "minitwit.tmpl", string(texts))
 	hasty := strings.NewReplacer("group_wait: 5s", "group_wait: 1s", "group_interval: 30s", "group_interval: 2s").Replace(string(routes))
 	start(t, "prometheus-alertmanager", "--config.file="+put(t, dir, "alertmanager.yml", hasty+receivers), "--storage.path="+dir+"/data",
@@ -259,7 +260,7 @@ func TestAnAlertmanagerThatIsAwayIsSaid(t *testing.T) {
 	s := newSink(t)
 	dead := startSwitch(t, s)
 	alertmanager := startAlertmanager(t, receivers(s, dead))
-	away := "http://anna:hunter2@" + freeAddr(t)
+	away := "http://anna:hunter2@" + freeport.For(t)
 	got := oncall(t, nil, "page-test", "--alertmanager", alertmanager, "--runbooks", "../runbooks", "--timeout", "4s", "--json")
 	expect(t, got.checks(t), "page", broken, "no heartbeat, which would say what place it is", "NotificationsFailing")
 	if got.code != exitBroken {
@@ -274,7 +275,7 @@ func TestAnAlertmanagerThatIsAwayIsSaid(t *testing.T) {
 	if got.code != exitBroken || strings.Contains(got.out+got.err, "hunter2") {
 		t.Errorf("%+v", got)
 	}
-	got = oncall(t, nil, "page-test", "--alertmanager", away, "--deadman", "http://"+freeAddr(t))
+	got = oncall(t, nil, "page-test", "--alertmanager", away, "--deadman", "http://"+freeport.For(t))
 	if got.code != exitBroken || !strings.HasPrefix(got.out, "THE PAGE DID NOT GET THROUGH: 1 of 1") {
 		t.Errorf("none is there: %+v", got)
 	}

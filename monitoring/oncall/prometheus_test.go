@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"minitwit/service/freeport"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -19,7 +21,7 @@ const watchdog = "      - {alert: Watchdog, expr: vector(1), labels: {severity: 
 // evaluated.
 func startPrometheus(t *testing.T, rules string) (address string) {
 	t.Helper()
-	dir, addr := t.TempDir(), freeAddr(t)
+	dir, addr := t.TempDir(), freeport.For(t)
 	files := ""
 	if rules != "" {
 		files = "rule_files: [" + put(t, dir, "rules.yml", "groups:\n  - name: test\n    rules:\n"+rules) + "]\n"
@@ -101,7 +103,7 @@ func TestWhatFiresIsToldWithItsRunbook(t *testing.T) {
 
 func TestOneOfTwoPrometheusMayBeAway(t *testing.T) {
 	t.Parallel()
-	away := "http://anna:hunter2@" + freeAddr(t)
+	away := "http://anna:hunter2@" + freeport.For(t)
 	d := asking(t, startPrometheus(t, outage), away+"/")
 	got := d.askPrometheus(withTimeout(t, 10*time.Second))
 	expect(t, got, "alert DatabaseDown", page, "no replica reaches the database", "DatabaseDown")

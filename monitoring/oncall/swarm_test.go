@@ -15,6 +15,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 
 	"minitwit/monitoring/exporter/manager"
+	"minitwit/service/freeport"
 )
 
 // recorded are the lists of a Swarm of three, as a manager of Engine 26.1 gave them,
@@ -200,7 +201,7 @@ func TestWithoutAManagerNothingIsKnownOfASwarm(t *testing.T) {
 		{"a worker", []string{refusing(t, worker)}, notKnown, "Worker nodes", ""},
 		{"no leader", []string{refusing(t, "rpc error: code = Unknown desc = The swarm does not have a leader.")}, broken, "no leader", "QuorumLost"},
 		{"hung", []string{"tcp://" + silent(t)}, notKnown, "no answer in time", ""},
-		{"away", []string{"tcp://" + freeAddr(t)}, notKnown, "connect", ""},
+		{"away", []string{"tcp://" + freeport.For(t)}, notKnown, "connect", ""},
 		{"no address", []string{"nowhere"}, notKnown, "nowhere", ""},
 		{"no JSON", []string{serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[{") })}, notKnown, "unexpected", ""},
 	} {
@@ -215,7 +216,7 @@ func TestWithoutAManagerNothingIsKnownOfASwarm(t *testing.T) {
 func TestOneManagerOfSeveralSuffices(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
-	got := askSwarmOf(t, "tcp://"+silent(t), "tcp://"+freeAddr(t), engine(t, whole(t)))
+	got := askSwarmOf(t, "tcp://"+silent(t), "tcp://"+freeport.For(t), engine(t, whole(t)))
 	expect(t, got, "nodes", fine, "3 of 3 ready", "")
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("it waited %v for one that does not answer", took)

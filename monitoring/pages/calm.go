@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -24,7 +25,11 @@ func (w *world) renew(ctx context.Context) error {
 	if err := w.startWatchers(); err != nil {
 		return err
 	}
-	return until(ctx, "a calm installation", 3*time.Minute, func() bool { return w.calm(ctx) })
+	var why string
+	if err := until(ctx, "a calm installation", 3*time.Minute, func() bool { why = w.unrest(ctx); return why == "" }); err != nil {
+		return fmt.Errorf("%w: %s", err, why)
+	}
+	return nil
 }
 
 func (w *world) startWatchers() error {
@@ -39,27 +44,51 @@ func (w *world) startWatchers() error {
 	return nil
 }
 
-// calm tells whether both Prometheus have looked at everything for a while, and
-// nothing is pending or firing but the watchdog.
-func (w *world) calm(ctx context.Context) bool {
-	for _, address := range w.addresses("prometheus") {
-		var alerts struct {
-			Data struct {
-				Alerts []struct{ Labels map[string]string }
-			}
-		}
-		var series struct {
-			Data struct{ Result []struct{ Value [2]any } }
-		}
-		if ask(ctx, "http://"+address+"/api/v1/alerts", &alerts) != nil || len(alerts.Data.Alerts) != 1 {
-			return false
-		}
-		// Two minutes of requests: shorter series make every rate a guess.
-		if ask(ctx, "http://"+address+"/api/v1/query?query=count_over_time(sum(minitwit_http_requests_total)[1m:5s])>10", &series) != nil || len(series.Data.Result) == 0 {
-			return false
+// unrest tells what is not yet as in an ordinary hour, or nothing: every program that
+// watches runs, both Prometheus have looked at everything for a while, and nothing is
+// pending or firing but the watchdog.
+func (w *world) unrest(ctx context.Context) string {
+	for _, name := range watchers {
+		if !w.programs[name].up() {
+			return fmt.Sprintf("%s has ended; see %s.log", name, name)
 		}
 	}
-	return true
+	for _, address := range w.addresses("prometheus") {
+		alerts, err := alertsOf(ctx, address)
+		if err != nil {
+			return err.Error()
+		}
+		if !slices.Equal(alerts, []string{"Watchdog"}) {
+			return fmt.Sprintf("pending or firing: %v", alerts)
+		}
+		if !watchedForAMinute(ctx, address) {
+			return "Prometheus has not yet seen a minute of requests"
+		}
+	}
+	return ""
+}
+
+// alertsOf gives the names of the alerts that are pending or firing.
+func alertsOf(ctx context.Context, prometheus string) (names []string, err error) {
+	var got struct {
+		Data struct {
+			Alerts []struct{ Labels map[string]string }
+		}
+	}
+	err = ask(ctx, "http://"+prometheus+"/api/v1/alerts", &got)
+	for _, a := range got.Data.Alerts {
+		names = append(names, a.Labels["alertname"])
+	}
+	return names, err
+}
+
+// watchedForAMinute: of shorter series every rate is a guess.
+func watchedForAMinute(ctx context.Context, prometheus string) bool {
+	var got struct {
+		Data struct{ Result []struct{ Value [2]any } }
+	}
+	err := ask(ctx, "http://"+prometheus+"/api/v1/query?query=count_over_time(sum(minitwit_http_requests_total)[1m:5s])>10", &got)
+	return err == nil && len(got.Data.Result) > 0
 }
 
 func ask(ctx context.Context, url string, into any) error {

@@ -1,15 +1,15 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
+
+	"minitwit/service/freeport"
 )
 
 // process is a program of the installation. It ends with this one.
@@ -108,19 +108,13 @@ func (p *process) up() bool {
 }
 
 // freeAddresses gives as many addresses of this machine that nobody listens on.
-func freeAddresses(n int) (addresses []string, err error) {
-	var listeners []net.Listener
-	for range n {
-		l, listenErr := net.Listen("tcp", "127.0.0.1:0")
-		if listenErr != nil {
-			err = errors.Join(err, listenErr)
-			break
+func freeAddresses(n int) ([]string, error) {
+	addresses := make([]string, n)
+	for i := range addresses {
+		var err error
+		if addresses[i], err = freeport.On("127.0.0.1"); err != nil {
+			return nil, err
 		}
-		listeners = append(listeners, l)
-		addresses = append(addresses, l.Addr().String())
 	}
-	for _, l := range listeners {
-		err = errors.Join(err, l.Close())
-	}
-	return addresses, err
+	return addresses, nil
 }

@@ -7,7 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/user"
@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"minitwit/service/freeport"
 )
 
 // Cluster is one PostgreSQL server on 127.0.0.1, with data of its own.
@@ -155,10 +157,9 @@ func findBinaries() (string, error) {
 }
 
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.On("127.0.0.1")
 	if err != nil {
 		return 0, fmt.Errorf("dbtest: %w", err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return int(netip.MustParseAddrPort(address).Port()), nil
 }
