@@ -10,10 +10,16 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// firstAlone lets the load use the node that will be left.
-func firstAlone(_ context.Context, r *run) error {
+// firstAlone lets the load use the node that will be left, and sees to it that this one has
+// replicas: it may have come back empty from the drill before.
+func firstAlone(ctx context.Context, r *run) error {
 	r.spare = nodeNames[:1]
-	return nil
+	s, err := r.cluster.await(ctx, "full strength", snapshot.strong)
+	if err != nil || each(func(name string) bool { return s.has(nodeNames[0], name) }) {
+		return err
+	}
+	r.say("%s has not a replica of each: spreading them anew", nodeNames[0])
+	return r.rebalance(ctx)
 }
 
 // loseQuorum ends two of three managers. The third one's replicas must serve on,
