@@ -27,6 +27,12 @@ fuzz||test|every fuzz target, for longer
 simulate||simulate|play a simulator scenario against the local API
 lab||lab|a real three-node Swarm in virtual machines: up, down, status, push, kill, cut, load …
 drill||drill|make faults on the lab under load, and say what clients saw: NAME, all, smoke
+deploy||deploy|bring a release to a place, and tell the truth about it
+rollback||deploy|go back to a release that ran before
+releases||deploy|what was deployed to a place, when, by whom, and how it ended
+scale||deploy|how many replicas a service has
+restart||deploy|start all replicas anew, one after the other
+config||deploy|init, check: the folder of a place
 swarm||swarm|make a Swarm of machines with ssh and Docker: init, join, status, doctor; tunnel to what watches it
 doctor||oncall|what is broken, since when, what changed last, which runbook: what on-call runs first
 page-test||oncall|send a test page through the whole way, and say where it arrived

@@ -7,7 +7,7 @@ DRILL_HISTORY=$ROOT/.local/drills.jsonl
 
 help_drill() {
 	cat <<'TEXT'
-usage: ./scripts/run.sh drill NAME…|all|smoke [options]
+usage: ./scripts/run.sh drill NAME…|all|smoke|releases|outcomes [options]
        ./scripts/run.sh drill pages [FAULT…] [--short] [--tries N] [--list] [--json]
 
 Each drill puts a constant load on the published ports of the lab's nodes (half of
@@ -20,6 +20,9 @@ the lab up first if it is not. Needs root, and a machine that does nothing else.
   all           every drill; those done at this commit are not made again
   smoke         rolling-update, bad-image; kill-task, kill-node through the edge, with --retry 1,
                 at 12 requests a second
+  releases      bad releases of all kinds, deployed by the verb deploy: what catches each, and
+                what users see of it
+  outcomes      each way in which the verb deploy can end, provoked, with its exit code
   --list        the drills
   --table       the newest result of each, as a table; makes nothing
   --compare COMMIT   the newest results beside those of another commit; makes nothing

@@ -11,13 +11,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
 
 // switches are all values of MINITWIT_FAULT. TestAPanicInTheUICostsOneRequest
 // tries the first.
-var switches = []string{"panic", "crash", "exit", "unhealthy", "late", "hang", "leak", "errors", "slow"}
+var switches = []string{"panic", "crash", "exit", "unhealthy", "late", "hang", "leak", "errors", "slow", "fail", "shape", "deaf"}
 
 // A release must hold nothing that can make it fail on purpose.
 func TestTheReleaseHasNoFaultSwitch(t *testing.T) {
@@ -182,6 +183,31 @@ func TestTheFaultErrorsFailsOneRequestInTen(t *testing.T) {
 	}
 	if failed != 3 {
 		t.Errorf("%d of 30 requests failed", failed)
+	}
+}
+
+func TestTheFaultsFailAndShapeAnswerNothingRight(t *testing.T) {
+	t.Parallel()
+	for fault, want := range map[string]int{"fail": http.StatusInternalServerError, "shape": http.StatusOK} {
+		a := startWith(t, fault)
+		got := newSimulator().must(t, "GET", a.api+"/latest", "")
+		if got.status != want || strings.Contains(got.body, "latest") {
+			t.Errorf("%s: GET /latest = %d %q, want %d and no latest", fault, got.status, got.body, want)
+		}
+		if live := newSimulator().must(t, "GET", a.ops+"/livez", ""); live.status != http.StatusOK {
+			t.Errorf("%s: /livez = %d: only a look at the answers shall find it", fault, live.status)
+		}
+	}
+}
+
+func TestTheFaultDeafOutlivesSIGTERM(t *testing.T) {
+	t.Parallel()
+	a := startWith(t, "deaf")
+	must(t, a.cmd.Process.Signal(syscall.SIGTERM))
+	for range 20 {
+		if got := newSimulator().must(t, "GET", a.api+"/latest", ""); got.status != http.StatusOK || got.header.Get("Connection") == "close" {
+			t.Fatalf("GET /latest = %d, Connection %q: it has heard the signal", got.status, got.header.Get("Connection"))
+		}
 	}
 }
 

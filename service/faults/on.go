@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -30,6 +32,9 @@ var known = map[string]string{
 	"leak":      "drill: leak: 8 MB of memory are lost each second",
 	"errors":    "drill: errors: each tenth request of a surface panics",
 	"slow":      "drill: slow: each request of a surface takes 400 ms longer",
+	"fail":      "drill: fail: each request of a surface panics",
+	"shape":     "drill: shape: each request of a surface gets the answer of another program",
+	"deaf":      "drill: deaf: SIGTERM is ignored",
 }
 
 // fault is the one that is asked for; "" is none.
@@ -49,6 +54,8 @@ func Start(log zerolog.Logger) error {
 		return errors.New(text)
 	case fault() == "leak":
 		go leak()
+	case fault() == "deaf":
+		signal.Ignore(syscall.SIGTERM)
 	}
 	log.Warn().Msg(text)
 	return nil
@@ -70,8 +77,9 @@ func leak() {
 
 var requests atomic.Uint64
 
-// Request is what every request of a surface meets, by the pattern of its route.
-func Request(ctx context.Context, route string) {
+// Request is what every request of a surface meets, by the pattern of its route. What it
+// gives, if anything, is the answer.
+func Request(ctx context.Context, route string) (answer string) {
 	isPage := route == "/public" || route == "/" || route == "/:username"
 	switch {
 	case fault() == "panic" && isPage:
@@ -80,6 +88,10 @@ func Request(ctx context.Context, route string) {
 		go panic(known["crash"]) // where no recover of ours can reach it
 	case fault() == "errors" && requests.Add(1)%10 == 0:
 		panic(known["errors"])
+	case fault() == "fail":
+		panic(known["fail"])
+	case fault() == "shape":
+		return `{"newest": "another program's"}`
 	case fault() == "hang":
 		select {}
 	case fault() == "slow":
@@ -88,6 +100,7 @@ func Request(ctx context.Context, route string) {
 		case <-ctx.Done():
 		}
 	}
+	return ""
 }
 
 // Alive stands between /livez and its answer.

@@ -197,7 +197,9 @@ func closeWhenDraining(draining *atomic.Bool) echo.MiddlewareFunc {
 // answer for those who hang, and /livez would not notice them.
 func drill(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		faults.Request(c.Request().Context(), c.Path())
+		if answer := faults.Request(c.Request().Context(), c.Path()); answer != "" {
+			return c.JSONBlob(http.StatusOK, []byte(answer))
+		}
 		return next(c)
 	}
 }

@@ -32,6 +32,7 @@ var catalog = []drill{
 	{name: "registry-down", what: "a node dies while the registry is away", prepare: follower, make: registryDown, restore: registryReturned},
 	{name: "quorum-lost", what: "two of three managers die; the third is made a Swarm of its own", prepare: firstAlone, make: loseQuorum, restore: quorumReturned},
 	{name: "old-system", what: "what was dead for five days: one process, a bug of the UI ends it", apart: true, quiet: true, prepare: deployOld, make: killOld, restore: deployNew},
+	{name: "ten-deploys", what: "ten deploys by the verb, one after the other", apart: true, make: tenDeploys},
 	{name: "ordinary-hour", what: "an hour without a fault, with two rolling updates", apart: true, make: ordinaryHour},
 }
 
@@ -52,11 +53,17 @@ func smoke() (drills []drill) {
 	return drills
 }
 
+// everything is the catalog, and after it the deploys by the verb.
+func everything() []drill {
+	return slices.Concat(catalog, drillsOf("release", museum), drillsOf("outcome", outcomes))
+}
+
 // find gives the drill of that name.
 func find(name string) (drill, error) {
-	at := slices.IndexFunc(catalog, func(d drill) bool { return d.name == name })
+	all := everything()
+	at := slices.IndexFunc(all, func(d drill) bool { return d.name == name })
 	if at < 0 {
 		return drill{}, fmt.Errorf("there is no drill %q; --list lists them", name)
 	}
-	return catalog[at], nil
+	return all[at], nil
 }

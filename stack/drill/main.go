@@ -93,8 +93,8 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 		return false, err
 	}
 	if f.list {
-		for _, d := range catalog {
-			fmt.Fprintf(out, "  %-16s %s\n", d.name, d.what)
+		for _, d := range everything() {
+			fmt.Fprintf(out, "  %-27s %s\n", d.name, d.what)
 		}
 		return true, nil
 	}
@@ -103,7 +103,9 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 	case err != nil:
 		return false, err
 	case f.table:
-		writeTable(out, newest(past, "", variants(past)))
+		rows := newest(past, "", variants(past))
+		writeTable(out, slices.DeleteFunc(slices.Clone(rows), func(r result) bool { return r.Exit != nil }))
+		writeDeploys(out, rows)
 		return true, nil
 	case f.compare != "":
 		writeTable(out, compared(past, f.compare, f.commit))
@@ -123,6 +125,7 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 	}
 	if !f.json {
 		writeTable(out, results)
+		writeDeploys(out, results)
 		if f.pages {
 			writeCalls(out, results)
 		}
@@ -156,7 +159,7 @@ func compared(past []result, commits ...string) (rows []result) {
 
 // variants lists all cases of the history, in the catalog's order.
 func variants(past []result) (names []string) {
-	for _, d := range catalog {
+	for _, d := range everything() {
 		for _, r := range past {
 			if r.Case == d.name && !slices.Contains(names, r.name()) {
 				names = append(names, r.name())
@@ -173,6 +176,10 @@ func choose(names []string, f flags) (drills []drill, resume bool, err error) {
 		drills, resume = slices.DeleteFunc(slices.Clone(catalog), func(d drill) bool { return d.apart }), true
 	case len(names) == 1 && names[0] == "smoke":
 		drills = smoke()
+	case len(names) == 1 && names[0] == "releases":
+		drills = drillsOf("release", museum)
+	case len(names) == 1 && names[0] == "outcomes":
+		drills = drillsOf("outcome", outcomes)
 	default:
 		for _, name := range names {
 			d, err := find(name)

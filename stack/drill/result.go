@@ -19,6 +19,8 @@ type result struct {
 	Aim  string `json:"aim"`
 	figures
 	heard
+	deployed
+	What     string   `json:"what,omitempty"`
 	Detect   *seconds `json:"detect_s"`        // from the fault until the Swarm acts on it; null where it has nothing to do
 	Strength *seconds `json:"full_strength_s"` // from the fault (or its mend) until all is as before
 	Start    seconds  `json:"task_start_s"`    // what a replacement took to start here: under emulation most of the above
@@ -72,7 +74,12 @@ func writeTable(w io.Writer, results []result) {
 	for _, r := range results {
 		rows = append(rows, r.row())
 	}
-	width := make([]int, len(columns))
+	writeRows(w, rows)
+}
+
+// writeRows writes a table whose first row is its head.
+func writeRows(w io.Writer, rows [][]string) {
+	width := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
 			width[i] = max(width[i], len([]rune(cell)))
@@ -81,7 +88,7 @@ func writeTable(w io.Writer, results []result) {
 	for i, row := range rows {
 		writeRow(w, row, width, " ")
 		if i == 0 {
-			writeRow(w, make([]string, len(columns)), width, "-")
+			writeRow(w, make([]string, len(row)), width, "-")
 		}
 	}
 }

@@ -92,7 +92,7 @@ func TestMisuseNamesWhatIsWrong(t *testing.T) {
 func TestListAndTableNeedNoLab(t *testing.T) {
 	t.Parallel()
 	var list bytes.Buffer
-	if ok, err := command(context.Background(), []string{"--list"}, &list, os.Stderr); !ok || err != nil || strings.Count(list.String(), "\n") != len(catalog) {
+	if ok, err := command(context.Background(), []string{"--list"}, &list, os.Stderr); !ok || err != nil || strings.Count(list.String(), "\n") != len(everything()) {
 		t.Errorf("--list = %v, %v: %s", ok, err, list.String())
 	}
 	for _, args := range [][]string{{"--table"}, {"--compare", "abc"}} {

@@ -35,6 +35,7 @@ type run struct {
 	detect   *seconds
 	strength *seconds
 	start    seconds
+	deploy   deployed // where the drill deploys by the verb
 }
 
 // bench is what all drills share: the lab, and how they are to be made.
@@ -115,8 +116,9 @@ func (b *bench) perform(ctx context.Context, d drill) result {
 	}
 	res.Case, res.Commit, res.At, res.Took = d.name, b.commit, now(), since(began, time.Now())
 	res.Detect, res.Strength, res.Start = r.detect, r.strength, r.start
+	res.deployed, res.What = r.deploy, d.what
 	res.Via, res.Retries, res.Rate = d.via(), d.retries, d.rateOr(b.load.rate)
-	a := aims[d.name]
+	a := aimOf(d.name)
 	res.Aim, res.Missed = a.String(), a.missed(res)
 	if b.telephone != "" && !r.fault.IsZero() {
 		res.heard = calls[d.name].judge(b.telephone.since(r.fault), r.fault)
@@ -221,7 +223,7 @@ func (r *run) counted() []sample {
 func (r *run) tail(ctx context.Context) error {
 	enough := r.sent
 	if enough == 0 {
-		enough = max(fewest, aims[r.drill.name].sent)
+		enough = max(fewest, aimOf(r.drill.name).sent)
 	}
 	from := time.Now()
 	return until(ctx, patience, "the end of the load", func() bool {

@@ -1,0 +1,168 @@
+# shellcheck shell=bash
+# The verbs that change what runs in a place: deploy, rollback, scale, restart; releases,
+# which lists what was deployed; and config, which makes and checks a place's folder. The work is done by the program stack/deploy.
+
+. "$ROOT/scripts/lib/lab.sh" # where the place lab is
+
+PLACES=${MINITWIT_PLACES:-${XDG_CONFIG_HOME:-$HOME/.config}/minitwit}
+
+help_deploy() {
+	cat <<'TEXT'
+usage: ./scripts/run.sh deploy PLACE [VERSION] [options]
+
+Brings a release to a place and tells the truth about it. VERSION is an image by digest, or
+a version or digest that was there before; without it the IMAGE of the place. In turn:
+
+  preflight   the CLI, the Swarm's nodes and managers, the place's settings and secrets
+  schema      the image's own `migrate up`, once on each node: each can get the image, run
+              it, and reach the database
+  rehearsal   one replica of each service beside those that run, on ports of its own
+              (10000 higher), asked as users ask and compared with those that run
+  rollout     docker stack deploy; each service followed until all of it is new
+  soak        the new release asked on each node's ports
+
+What fails before the rollout touches nothing that runs. What fails later is undone, both
+services together. PLACE is a folder of ~/.config/minitwit (MINITWIT_PLACES): config -h.
+The place `lab` is there when the lab is up.
+
+  --dry-run        say what would change, and change nothing
+  --set NAME=VALUE a setting of the place, for this time
+  --json           the record of the deploy on standard output
+
+Exit 0: it runs, or ran already. 1: it failed, what ran before runs. 2: misuse. 3: refused,
+nothing was begun. 4: somebody else deploys. 5: what runs is not known to be good, look.
+130: interrupted, what ran before runs.
+TEXT
+}
+
+help_rollback() {
+	cat <<'TEXT'
+usage: ./scripts/run.sh rollback PLACE [VERSION] [options]
+
+Goes back to the release that went well before the one that runs, or to VERSION, which
+must be one of ./scripts/run.sh releases PLACE. It ran there before, so it is neither
+rehearsed nor asked for its schema. Options and exit codes: those of deploy.
+TEXT
+}
+
+help_releases() {
+	cat <<'TEXT'
+usage: ./scripts/run.sh releases PLACE
+
+Lists the deploys of a place, the newest first: when, what, by whom, how it ended and why.
+The Swarm keeps the last twenty, so everybody sees the same.
+TEXT
+}
+
+help_scale() {
+	cat <<'TEXT'
+usage: ./scripts/run.sh scale PLACE SERVICE=N…
+
+Sets how many replicas services have, as api=5 web=3, once the database allows the
+connections that they may open. The next deploy keeps it. Exit codes: those of deploy.
+TEXT
+}
+
+help_restart() {
+	cat <<'TEXT'
+usage: ./scripts/run.sh restart PLACE [SERVICE…]
+
+Starts all replicas anew, one after the other, each new one before the old one ends.
+Exit codes: those of deploy.
+TEXT
+}
+
+help_config() {
+	cat <<'TEXT'
+usage: ./scripts/run.sh config init|check PLACE
+
+init makes the folder of a place, with keys of its own and settings to fill in. It changes
+nothing that is there. check says everything that is missing or wrong.
+TEXT
+}
+
+cmd_deploy() { deploy_program deploy "$@"; }
+cmd_rollback() { deploy_program rollback "$@"; }
+cmd_releases() { deploy_program releases "$@"; }
+cmd_scale() { deploy_program scale "$@"; }
+cmd_restart() { deploy_program restart "$@"; }
+
+cmd_config() {
+	[[ $# == 2 && (${1:-} == init || ${1:-} == check) ]] || misuse 'config knows init PLACE and check PLACE'
+	check_place "$2"
+	if [[ $1 == init ]]; then config_init "$PLACES/$2"; else deploy_program check "$2"; fi
+}
+
+check_place() { [[ ${1:-} =~ ^[a-z][a-z0-9-]*$ ]] || misuse 'which place? A name of letters, digits and hyphens'; }
+
+# deploy_program VERB PLACE … runs it where the place can be reached.
+deploy_program() {
+	local verb=$1 place=${2:-} options=() around=()
+	shift
+	check_place "$place"
+	need_go
+	step 'building bin/deploy'
+	go_build deploy ./stack/deploy
+	if [[ $place == lab ]]; then
+		((EUID == 0)) || die 'the lab needs root: sudo ./scripts/run.sh deploy lab …'
+		need_lab
+		PLACES=$STATE/places
+		place_lab "$PLACES/lab"
+		around=(ip netns exec "$NS")
+	fi
+	[[ -z $BOLD ]] || options+=(-bold)
+	trap - ERR
+	exec ${around[@]+"${around[@]}"} "$ROOT/bin/deploy" -repo "$ROOT" -places "$PLACES" ${options[@]+"${options[@]}"} "$verb" "$@"
+}
+
+# place_lab DIR writes down where the lab is. Its nodes are slow: a task may take long to
+# change.
+place_lab() {
+	mkdir -p "$1"
+	write_executable "$STATE/docker-cli" <<TEXT
+#!/bin/sh
+export DOCKER_CONFIG='$STATE/docker'
+exec '$TREE/lib64/ld-linux-x86-64.so.2' --library-path '$TREE/lib/x86_64-linux-gnu:$TREE/usr/lib/x86_64-linux-gnu' '$TREE/usr/bin/docker' "\$@"
+TEXT
+	write_private "$1/place.env" <<TEXT
+MANAGERS=$(for n in $NODES; do printf 'tcp://%s:2375 ' "$(address "$n")"; done)
+DOCKER=$STATE/docker-cli
+OVERLAYS=stack/lab.yml
+IMAGE=$(tail -n 1 "$STATE/image.lab" 2>/dev/null)
+DATABASE_URL_FILE=$STATE/database.url
+PASSWORD_KEY_FILE=$(lab_secret password.key)
+SESSION_KEY_FILE=$(lab_secret session.key)
+STALL_SECONDS=240
+TEXT
+}
+
+write_executable() { write_private "$1" && chmod 700 "$1"; }
+
+# config_init DIR makes what a place needs, and says what is left to do.
+config_init() {
+	local key
+	mkdir -p "$1"
+	chmod 700 "$1"
+	for key in password.key session.key; do
+		[[ -s $1/$key ]] || random_hex 32 | write_private "$1/$key"
+	done
+	[[ -s $1/database.url ]] ||
+		write_private "$1/database.url" <<<'postgres://minitwit:PASSWORD@HOST:5432/minitwit?sslmode=verify-full'
+	[[ -s $1/place.env ]] || write_private "$1/place.env" <<'TEXT'
+# NAME=value; what stack.yml asks for and README explains, and:
+
+# the managers, asked in this order: ssh://USER@HOST, tcp://HOST:2375 or unix://…
+MANAGERS=ssh://root@HOST
+# the image by digest that is deployed where none is named
+#IMAGE=registry.example/minitwit@sha256:…
+# the overlays on top of stack.yml; without it stack/PLACE.yml
+#OVERLAYS=stack/production.yml
+# how long a release is compared with the one before
+#SOAK_SECONDS=60
+TEXT
+	note "in $1:"
+	note 'database.url   put the address of the database in'
+	note 'place.env      put the managers in'
+	note 'password.key   keep a copy apart from the database: without it nobody can sign in'
+	note 'session.key'
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/moby/api/types/swarm"
+)
+
+// verbScale sets how many replicas services have. The next deploy keeps it.
+func (d *deployment) verbScale(ctx context.Context, f flags) error {
+	wanted, err := parseScale(f.rest)
+	if err != nil {
+		return failure{exitUsage, "scale", err}
+	}
+	return d.change(ctx, "scale "+strings.Join(f.rest, " "), func(ctx context.Context) error {
+		for name, n := range wanted {
+			if d.before.services[name].Spec.Mode.Replicated == nil {
+				return fmt.Errorf("%s has no service %q with replicas; it has %s", d.place.name, name, strings.Join(d.before.names(), ", "))
+			}
+			d.place.settings[strings.ToUpper(name)+"_REPLICAS"] = strconv.FormatUint(n, 10)
+		}
+		if err := d.render(ctx); err != nil {
+			return err
+		}
+		// The job also refuses more connections than the database allows.
+		if err := errors.Join(d.phase(ctx, "connections", d.schema), d.phase(context.WithoutCancel(ctx), "tidying", d.endRehearsal)); err != nil {
+			return err
+		}
+		return d.respec(ctx, "scale", func(name string, spec *swarm.ServiceSpec) bool {
+			n, ok := wanted[name]
+			if ok {
+				spec.Mode.Replicated.Replicas = &n
+			}
+			return ok
+		})
+	})
+}
+
+// mostReplicas keeps a slip of the finger from becoming a thousand containers.
+const mostReplicas = 50
+
+func parseScale(words []string) (map[string]uint64, error) {
+	wanted := map[string]uint64{}
+	for _, w := range words {
+		name, text, _ := strings.Cut(w, "=")
+		n, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || n < 1 || n > mostReplicas || name == "" {
+			return nil, fmt.Errorf("%q is not SERVICE=N, N from 1 to %d", w, mostReplicas)
+		}
+		wanted[name] = n
+	}
+	if len(wanted) == 0 {
+		return nil, errors.New("which service, and how many? As api=5")
+	}
+	return wanted, nil
+}
+
+// verbRestart starts all tasks of services anew, one after the other, as an update does.
+func (d *deployment) verbRestart(ctx context.Context, f flags) error {
+	return d.change(ctx, "restart", func(ctx context.Context) error {
+		for _, name := range f.rest {
+			if !slices.Contains(d.before.names(), name) {
+				return fmt.Errorf("%s has no service %q; it has %s", d.place.name, name, strings.Join(d.before.names(), ", "))
+			}
+		}
+		return d.respec(ctx, "restart", func(name string, spec *swarm.ServiceSpec) bool {
+			spec.TaskTemplate.ForceUpdate++
+			return len(f.rest) == 0 || slices.Contains(f.rest, name)
+		})
+	})
+}
+
+// change does something to a stack that runs, with the lock and the checks of a deploy.
+func (d *deployment) change(ctx context.Context, what string, do func(context.Context) error) error {
+	v, err := d.swarm.look(ctx, d.place.stack())
+	if err != nil {
+		return failure{exitRefused, "preflight", fmt.Errorf("no manager answers: %w", err)}
+	}
+	d.before = v
+	if len(v.services) == 0 {
+		return failure{exitRefused, "preflight", fmt.Errorf("nothing runs in %s; deploy it first", d.place.name)}
+	}
+	if err := errors.Join(append(checkNodes(v), checkServices(v)...)...); err != nil {
+		return failure{exitRefused, "preflight", err}
+	}
+	d.image = v.services["api"].image()
+	d.record.Seconds = map[string]float64{}
+	return d.withLock(ctx, what, func(ctx context.Context) error {
+		err := do(ctx)
+		if errors.As(err, new(failure)) || err == nil {
+			return err
+		}
+		return failure{exitUndone, strings.Fields(what)[0], err}
+	})
+}
+
+// respec changes the specs of services and follows the Swarm until it has done it; where
+// that fails, all of them go back.
+func (d *deployment) respec(ctx context.Context, name string, edit func(string, *swarm.ServiceSpec) bool) error {
+	return d.phase(ctx, name, func(ctx context.Context) error {
+		err := d.respecAndFollow(ctx, edit)
+		if err == nil {
+			return nil
+		}
+		if undo := d.phase(context.WithoutCancel(ctx), "restore", d.restore); undo != nil {
+			return failure{exitUnknown, name, fmt.Errorf("%w\nand what ran before could not be restored: %w", err, undo)}
+		}
+		return err
+	})
+}
+
+func (d *deployment) respecAndFollow(ctx context.Context, edit func(string, *swarm.ServiceSpec) bool) error {
+	changed := map[string]bool{}
+	for _, name := range d.before.names() {
+		spec, err := copySpec(d.before.services[name].Spec)
+		if err != nil {
+			return err
+		}
+		if !edit(name, &spec) {
+			continue
+		}
+		if err := d.respecService(ctx, d.place.stack()+"_"+name, spec); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		changed[name] = true
+	}
+	w, known := newWatcher(d.swarm, d.place.stack(), d.place, d.say), d.before.known()
+	w.skip(d.before)
+	_, err := w.until(ctx, "the change", func(v view) (bool, error) {
+		all := true
+		for name := range changed {
+			now := v.services[name]
+			how, why := judge(d.before.services[name], now, now.image())
+			if how == goneBack || how == halted {
+				return false, caught{"Swarm", d.reason(ctx, v, known, name, why)}
+			}
+			all = all && how == finished
+		}
+		return all, nil
+	})
+	return err
+}
+
+// copySpec: the API's types are full of pointers, and before must stay as it was.
+func copySpec(spec swarm.ServiceSpec) (out swarm.ServiceSpec, err error) {
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return out, err
+	}
+	return out, json.Unmarshal(text, &out)
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// deployment is one deploy, from its preflight to its record.
+type deployment struct {
+	place   place
+	swarm   *managers
+	say     *progress
+	work    string // a folder for files of this deploy
+	image   string
+	by      string
+	dryRun  bool
+	quick   bool // back to a release that ran here before: no schema, no rehearsal
+	stack   rendered
+	env     []string
+	before  view
+	probing prober
+	old     figures // how the release before answered, while the new one was rehearsed
+	record  record
+}
+
+// failure ends a deploy. Its code is the process's.
+type failure struct {
+	code   int
+	caught string // what noticed it
+	err    error
+}
+
+func (f failure) Error() string { return f.caught + ": " + f.err.Error() }
+func (f failure) Unwrap() error { return f.err }
+
+// The exit codes of a deploy; docs/deploy.md explains them.
+const (
+	exitOK          = 0
+	exitUndone      = 1 // the release failed; what ran before runs
+	exitUsage       = 2
+	exitRefused     = 3 // nothing was begun
+	exitLocked      = 4
+	exitUnknown     = 5 // what runs now is not what it should be: somebody has to look
+	exitInterrupted = 130
+)
+
+// deploy brings the image to the place, or leaves what was there. It returns a failure,
+// or nil.
+func (d *deployment) deploy(ctx context.Context, out io.Writer) error {
+	d.record = record{Image: d.image, By: d.by, At: time.Now(), Seconds: map[string]float64{}}
+	if err := d.phase(ctx, "preflight", d.preflight); err != nil {
+		return failure{exitRefused, "preflight", err}
+	}
+	last, nothing, err := d.nothingToDo(ctx)
+	if err != nil {
+		return failure{exitRefused, "preflight", err}
+	}
+	if d.dryRun {
+		return d.showChanges(ctx, last, out)
+	}
+	if nothing {
+		d.say.step("nothing to do: %s runs %s already", d.place.name, short(d.image))
+		d.record.Result = "unchanged"
+		return nil
+	}
+	return d.withLock(ctx, short(d.image), func(ctx context.Context) error {
+		return d.finish(ctx, d.locked(ctx))
+	})
+}
+
+// withLock does something while nobody else changes the place. It frees the lock also
+// after Ctrl-C.
+func (d *deployment) withLock(ctx context.Context, what string, do func(context.Context) error) error {
+	held, err := takeLock(ctx, d.swarm, d.place.stack(), d.by, what)
+	if err != nil {
+		var other heldError
+		if errors.As(err, &other) {
+			return failure{exitLocked, "lock", err}
+		}
+		return failure{exitRefused, "lock", err}
+	}
+	ctx, lost := context.WithCancelCause(ctx)
+	defer lost(nil)
+	go held.keep(ctx, lost)
+	failed := do(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	if err := held.release(ctx); err != nil {
+		d.say.note("the lock could not be freed, in a minute it frees itself: %v", err)
+	}
+	return failed
+}
+
+// locked does all that changes something.
+func (d *deployment) locked(ctx context.Context) error {
+	if !d.quick {
+		err := errors.Join(d.rehearse(ctx), d.phase(context.WithoutCancel(ctx), "tidying", d.endRehearsal))
+		if err != nil {
+			return d.interrupted(ctx, failure{exitUndone, caughtBy(err, "rehearsal"), err})
+		}
+	}
+	for _, p := range []struct {
+		name string
+		do   func(context.Context) error
+	}{{"rollout", d.rollout}, {"soak", d.soak}} {
+		if err := d.phase(ctx, p.name, p.do); err != nil {
+			f := failure{exitUndone, caughtBy(err, p.name), err}
+			if errors.Is(context.Cause(ctx), errLost) { // what runs now is the other's business
+				return failure{exitUnknown, "lock", errLost}
+			}
+			if undo := d.phase(context.WithoutCancel(ctx), "restore", d.restore); undo != nil {
+				return failure{exitUnknown, f.caught, fmt.Errorf("%w\nand what ran before could not be restored: %w", err, undo)}
+			}
+			return d.interrupted(ctx, f)
+		}
+	}
+	return nil
+}
+
+// rehearse brings up the schema, then tries the release beside the one that runs.
+func (d *deployment) rehearse(ctx context.Context) error {
+	if err := d.phase(ctx, "schema", d.schema); err != nil {
+		return caught{"schema", err}
+	}
+	return d.phase(ctx, "rehearsal", d.understudies)
+}
+
+// caught is an error with what noticed it.
+type caught struct {
+	what string
+	error
+}
+
+func (c caught) Unwrap() error { return c.error }
+
+func caughtBy(err error, fallback string) string {
+	var c caught
+	if errors.As(err, &c) {
+		return c.what
+	}
+	return fallback
+}
+
+func (d *deployment) interrupted(ctx context.Context, f failure) error {
+	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errLost) {
+		f.code, f.caught, f.err = exitInterrupted, "Ctrl-C", errors.New("interrupted; what ran before runs")
+	}
+	return f
+}
+
+// phase does one part, says so, and keeps its time.
+func (d *deployment) phase(ctx context.Context, name string, do func(context.Context) error) error {
+	d.say.step("%s", name)
+	began := time.Now()
+	err := do(ctx)
+	d.record.Seconds[name] = time.Since(began).Seconds()
+	return err
+}
+
+// finish writes the record down, also after Ctrl-C, and tidies up after success.
+func (d *deployment) finish(ctx context.Context, failed error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	r := &d.record
+	r.Result = resultOK
+	if text, err := d.stack.fingerprint(); err == nil {
+		r.Stack = string(text)
+	}
+	var f failure
+	if errors.As(failed, &f) {
+		r.Caught, r.Message = f.caught, f.err.Error()
+		r.Result = map[int]string{exitUndone: "undone", exitUnknown: "unknown", exitInterrupted: "interrupted"}[f.code]
+	}
+	if err := r.keep(ctx, d.swarm, d.place.stack()); err != nil {
+		d.say.note("the record could not be written: %v", err)
+	}
+	if failed == nil {
+		if err := prune(ctx, d.swarm, d.place.stack()); err != nil {
+			d.say.note("old secrets and configs could not be removed: %v", err)
+		}
+	}
+	return failed
+}

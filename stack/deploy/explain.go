@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/pkg/stdcopy"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+// logLines is how much of a failed task's log is shown.
+const logLines = "8"
+
+// explain says why a task has failed: Swarm's word, what its last healthcheck said where
+// its engine can be asked, and the end of its log.
+func (d *deployment) explain(ctx context.Context, v view, name string, t swarm.Task) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	text := fmt.Sprintf("%s.%d on %s: %s", name, t.Slot, v.node(t), meaning(trouble(t)))
+	if said := d.lastCheck(ctx, v, t); said != "" {
+		text += "\n  its last healthcheck said: " + said
+	}
+	if tail := d.tail(ctx, t.ID); tail != "" {
+		text += "\n  the end of its log:\n    " + strings.ReplaceAll(tail, "\n", "\n    ")
+	}
+	return fmt.Errorf("%s", text)
+}
+
+// meanings say what Swarm's words mean, where they are not clear by themselves. The first
+// that fits counts.
+var meanings = []struct{ words, plain string }{
+	{"No such image", "no node can get this image: the registry does not have the digest, or cannot be reached"},
+	{"manifest unknown", "the registry does not have this digest"},
+	{"exec format error", "the image is for another processor"},
+	{"no matching manifest", "the image is for another processor"},
+	{"unhealthy container", "its healthcheck failed until Swarm ended it"},
+	{"non-zero exit (137)", "killed: it took more memory than its limit, or somebody killed it"},
+	{"non-zero exit (2)", "the program refused its settings, or panicked"},
+	{"insufficient resources", "no node has the memory or the processor that it reserves"},
+}
+
+func meaning(words string) string {
+	for _, m := range meanings {
+		if strings.Contains(words, m.words) {
+			return words + " (" + m.plain + ")"
+		}
+	}
+	return words
+}
+
+func (d *deployment) lastCheck(ctx context.Context, v view, t swarm.Task) string {
+	if t.Status.ContainerStatus == nil {
+		return ""
+	}
+	for _, host := range d.swarm.hosts {
+		engine := d.swarm.engines[host]
+		info, err := engine.Info(ctx, client.InfoOptions{})
+		if err != nil || info.Info.Swarm.NodeID != t.NodeID {
+			continue
+		}
+		got, err := engine.ContainerInspect(ctx, t.Status.ContainerStatus.ContainerID, client.ContainerInspectOptions{})
+		if err != nil || got.Container.State == nil || got.Container.State.Health == nil {
+			return ""
+		}
+		if log := got.Container.State.Health.Log; len(log) > 0 {
+			return strings.TrimSpace(log[len(log)-1].Output)
+		}
+	}
+	return ""
+}
+
+// tail gives the end of a task's log, by way of a manager.
+func (d *deployment) tail(ctx context.Context, id string) string {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	stream, err := d.swarm.engines[d.swarm.hosts[0]].TaskLogs(ctx, id, client.TaskLogsOptions{ShowStdout: true, ShowStderr: true, Tail: logLines})
+	if err != nil {
+		return ""
+	}
+	defer stream.Close() //nolint:errcheck // it was read
+	var text bytes.Buffer
+	_, _ = stdcopy.StdCopy(&text, &text, stream) // what came until the end of our patience
+	return strings.TrimSpace(text.String())
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+// The lock is a config of the Swarm: its managers agree on who has made it, and everybody
+// who may deploy can see it. Its holder renews it, so that a client that died holds it for
+// lockStale at most. Times are the manager's: clients' clocks do not matter.
+const (
+	lockRenew = 10 * time.Second
+	lockStale = 60 * time.Second
+)
+
+// errLost is the cause with which a deploy ends that has lost its lock.
+var errLost = errors.New("the lock was lost: this client did not answer for a minute, and another has taken it")
+
+// heldError says who deploys.
+type heldError struct{ by, since, what string }
+
+func (e heldError) Error() string {
+	return fmt.Sprintf("%s deploys %s since %s; wait, or if that client has died, its lock is free %.0f s after it",
+		e.by, e.what, e.since, lockStale.Seconds())
+}
+
+// lock is held from takeLock to release.
+type lock struct {
+	swarm *managers
+	name  string
+	id    string
+	who   map[string]string // the labels that name the holder
+}
+
+// takeLock makes the lock, or takes over one that nobody has renewed.
+func takeLock(ctx context.Context, m *managers, stack, by, what string) (*lock, error) {
+	l := &lock{swarm: m, name: stack + "_deploy_lock", who: map[string]string{
+		"minitwit.by": by, "minitwit.since": time.Now().UTC().Format(time.RFC3339), "minitwit.what": what,
+		"minitwit.holder": fmt.Sprintf("%s-%d", by, time.Now().UnixNano()),
+	}}
+	made, err := ask(ctx, m, func(ctx context.Context, c *client.Client) (client.ConfigCreateResult, error) {
+		return c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: l.spec(nil)})
+	})
+	if err == nil {
+		l.id = made.ID
+		return l, nil
+	}
+	return l, l.takeOver(ctx, err)
+}
+
+// spec is the lock as this client writes it. The time makes each renewal a change.
+func (l *lock) spec(data []byte) swarm.ConfigSpec {
+	labels := map[string]string{"minitwit.renewed": time.Now().UTC().Format(time.RFC3339Nano)}
+	for k, v := range l.who {
+		labels[k] = v
+	}
+	if data == nil {
+		data = []byte("held\n")
+	}
+	return swarm.ConfigSpec{Annotations: swarm.Annotations{Name: l.name, Labels: labels}, Data: data}
+}
+
+// takeOver takes a lock that exists, if it is stale. The version makes sure that of two
+// who try it one wins.
+func (l *lock) takeOver(ctx context.Context, why error) error {
+	found, err := l.find(ctx)
+	if err != nil {
+		return errors.Join(why, err)
+	}
+	if age := found.age(); age < lockStale {
+		labels := found.config.Spec.Labels
+		return heldError{labels["minitwit.by"], labels["minitwit.since"], labels["minitwit.what"]}
+	}
+	l.id = found.config.ID
+	return l.write(ctx, found.config)
+}
+
+func (l *lock) write(ctx context.Context, old swarm.Config) error {
+	return tell(ctx, l.swarm, func(ctx context.Context, c *client.Client) error {
+		_, err := c.ConfigUpdate(ctx, old.ID, client.ConfigUpdateOptions{Version: old.Version, Spec: l.spec(old.Spec.Data)})
+		return err
+	})
+}
+
+// foundLock is a lock, and what the manager's clock said when it was looked at.
+type foundLock struct {
+	config swarm.Config
+	now    time.Time
+}
+
+func (f foundLock) age() time.Duration { return f.now.Sub(f.config.UpdatedAt) }
+
+func (l *lock) find(ctx context.Context) (foundLock, error) {
+	return ask(ctx, l.swarm, func(ctx context.Context, c *client.Client) (foundLock, error) {
+		got, err := c.ConfigInspect(ctx, l.name, client.ConfigInspectOptions{})
+		if err != nil {
+			return foundLock{}, err
+		}
+		info, err := c.Info(ctx, client.InfoOptions{})
+		if err != nil {
+			return foundLock{}, err
+		}
+		now, err := time.Parse(time.RFC3339Nano, info.Info.SystemTime)
+		return foundLock{got.Config, now}, err
+	})
+}
+
+// keep renews the lock until the context ends, and ends the deploy if another has taken it.
+func (l *lock) keep(ctx context.Context, lost context.CancelCauseFunc) {
+	ticker := time.NewTicker(lockRenew)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		found, err := l.find(ctx)
+		if err != nil {
+			continue // no manager answers; the lock may well outlast that
+		}
+		if found.config.Spec.Labels["minitwit.holder"] != l.who["minitwit.holder"] {
+			lost(errLost)
+			return
+		}
+		_ = l.write(ctx, found.config) // in ten seconds again
+	}
+}
+
+// release removes the lock, if it is still this client's.
+func (l *lock) release(ctx context.Context) error {
+	found, err := l.find(ctx)
+	if err != nil || found.config.Spec.Labels["minitwit.holder"] != l.who["minitwit.holder"] {
+		return err
+	}
+	return tell(ctx, l.swarm, func(ctx context.Context, c *client.Client) error {
+		_, err := c.ConfigRemove(ctx, found.config.ID, client.ConfigRemoveOptions{})
+		return err
+	})
+}

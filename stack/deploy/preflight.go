@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+// What the stack needs: `docker stack deploy` without --detach=false before 26 tells less,
+// and before 25.0.1 the engine ignores start_interval.
+const cliNeeded, engineNeeded = "26.0.0", "25.0.1"
+
+var byDigest = regexp.MustCompile(`^[^@\s]+@sha256:[0-9a-f]{64}$`)
+
+// preflight finds what would go wrong before anything is touched. It names everything
+// that is wrong at once.
+func (d *deployment) preflight(ctx context.Context) error {
+	if !byDigest.MatchString(d.image) {
+		return fmt.Errorf("%q is no image by digest (NAME@sha256:…): under a tag each node may run another program", d.image)
+	}
+	if err := d.checkCLI(ctx); err != nil {
+		return err
+	}
+	v, err := d.swarm.look(ctx, d.place.stack())
+	if err != nil {
+		return fmt.Errorf("no manager answers: %w", err)
+	}
+	d.before = v
+	wrong := append(checkNodes(v), checkServices(v)...)
+	if err := errors.Join(wrong...); err != nil {
+		return err
+	}
+	if err := d.render(ctx); err != nil {
+		return err
+	}
+	for name, image := range d.stack.images() {
+		if !byDigest.MatchString(image) {
+			return fmt.Errorf("service %s: %q is no image by digest", name, image)
+		}
+	}
+	d.say.note("%d nodes ready, %d services, image %s", len(v.workers()), len(d.stack.images()), short(d.image))
+	return nil
+}
+
+func (d *deployment) checkCLI(ctx context.Context) error {
+	d.env = d.place.environment(nil)
+	out, err := d.docker(ctx, "version", "--format", "{{.Client.Version}}")
+	if err != nil {
+		return err
+	}
+	if have := strings.TrimSpace(string(out)); !atLeast(have, cliNeeded) {
+		return fmt.Errorf("the docker CLI here is %s; %s or newer is needed: https://docs.docker.com/engine/install/", have, cliNeeded)
+	}
+	return nil
+}
+
+// checkNodes finds what of the Swarm itself forbids a deploy.
+func checkNodes(v view) (wrong []error) {
+	managers, reachable := 0, 0
+	for _, n := range v.nodes {
+		name := n.Description.Hostname
+		if n.Status.State != swarm.NodeStateReady {
+			wrong = append(wrong, fmt.Errorf("node %s is %s: mend it, or take it out of the Swarm (docker node rm --force %s)", name, n.Status.State, name))
+		}
+		if !atLeast(n.Description.Engine.EngineVersion, engineNeeded) {
+			wrong = append(wrong, fmt.Errorf("node %s has Docker %s; %s or newer is needed", name, n.Description.Engine.EngineVersion, engineNeeded))
+		}
+		if n.ManagerStatus == nil {
+			continue
+		}
+		managers++
+		if n.ManagerStatus.Reachability == swarm.ReachabilityReachable {
+			reachable++
+		}
+	}
+	if managers > 1 && reachable < managers {
+		wrong = append(wrong, fmt.Errorf("%d of %d managers are reachable: a deploy would stand still if one more went", reachable, managers))
+	}
+	if len(v.workers()) == 0 {
+		wrong = append(wrong, errors.New("no node takes tasks"))
+	}
+	return wrong
+}
+
+// checkServices refuses to begin while an update is under way.
+func checkServices(v view) (wrong []error) {
+	for _, name := range v.names() {
+		if u := v.services[name].UpdateStatus; u != nil && (u.State == swarm.UpdateStateUpdating || u.State == swarm.UpdateStateRollbackStarted) {
+			wrong = append(wrong, fmt.Errorf("service %s is being updated by somebody else: wait, look: docker service ps", name))
+		}
+	}
+	return wrong
+}
+
+// atLeast compares versions of up to three numbers.
+func atLeast(have, want string) bool {
+	h, w := numbers(have), numbers(want)
+	for i := range w {
+		if h[i] != w[i] {
+			return h[i] > w[i]
+		}
+	}
+	return true
+}
+
+func numbers(version string) (n [3]int) {
+	for i, part := range strings.SplitN(version, ".", 3) {
+		digits := strings.TrimRight(part, "-+abcdefghijklmnopqrstuvwxyz")
+		if end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
+			digits = digits[:end]
+		}
+		n[i], _ = strconv.Atoi(digits)
+	}
+	return n
+}
+
+// nothingToDo tells whether the place runs just this, by the last record and by what is
+// there: somebody may have changed it by hand since.
+func (d *deployment) nothingToDo(ctx context.Context) (last record, nothing bool, err error) {
+	all, err := releases(ctx, d.swarm, d.place.stack())
+	if err != nil {
+		return last, false, err
+	}
+	last, found := good(all, func(record) bool { return true })
+	d.record.Version = d.versionOf(all)
+	now, err := d.stack.fingerprint()
+	if err != nil || !found || last.Stack != string(now) {
+		return last, false, err
+	}
+	for name, image := range d.stack.images() {
+		s, there := d.before.services[name]
+		if !there || !s.settledOn(image) {
+			return last, false, nil
+		}
+	}
+	return last, true, nil
+}
+
+// showChanges prints what a deploy would change of the stack, as diff does: images,
+// settings, and by their names secrets and configs.
+func (d *deployment) showChanges(ctx context.Context, last record, out io.Writer) error {
+	now, err := d.stack.fingerprint()
+	if err != nil {
+		return err
+	}
+	old, fresh := filepath.Join(d.work, "runs"), filepath.Join(d.work, "would-run")
+	if err := errors.Join(os.WriteFile(old, []byte(last.Stack), 0o600), os.WriteFile(fresh, now, 0o600)); err != nil {
+		return err
+	}
+	text, err := exec.CommandContext(ctx, "diff", "-u", "--label", "runs", "--label", "would run", old, fresh).Output()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() > 1) {
+		return fmt.Errorf("diff: %w", err)
+	}
+	if len(text) == 0 {
+		d.say.step("a deploy would change nothing of the stack")
+	}
+	_, err = out.Write(text)
+	return err
+}
+
+// versionOf gives the name of a release that was here before, else its digest's beginning.
+func (d *deployment) versionOf(all []keptRecord) string {
+	for _, r := range all {
+		if r.Image == d.image && r.Version != "" {
+			return r.Version
+		}
+	}
+	return first(d.place.settings["VERSION"], short(d.image))
+}
+
+// prune removes the stack's secrets and configs that no service uses any more, nor would
+// use after `docker service rollback`.
+func prune(ctx context.Context, m *managers, stack string) error {
+	v, err := m.look(ctx, stack)
+	if err != nil {
+		return err
+	}
+	used := map[string]bool{}
+	for _, s := range v.services {
+		for _, spec := range []*swarm.ServiceSpec{&s.Spec, s.PreviousSpec} {
+			if spec == nil || spec.TaskTemplate.ContainerSpec == nil {
+				continue
+			}
+			for _, ref := range spec.TaskTemplate.ContainerSpec.Secrets {
+				used[ref.SecretID] = true
+			}
+			for _, ref := range spec.TaskTemplate.ContainerSpec.Configs {
+				used[ref.ConfigID] = true
+			}
+		}
+	}
+	return tell(ctx, m, func(ctx context.Context, c *client.Client) error {
+		return removeUnused(ctx, c, client.Filters{}.Add("label", stackLabel+"="+stack), used)
+	})
+}
+
+func removeUnused(ctx context.Context, c *client.Client, ours client.Filters, used map[string]bool) error {
+	secrets, err := c.SecretList(ctx, client.SecretListOptions{Filters: ours})
+	if err != nil {
+		return err
+	}
+	for _, s := range secrets.Items {
+		if !used[s.ID] {
+			_, failed := c.SecretRemove(ctx, s.ID, client.SecretRemoveOptions{})
+			err = errors.Join(err, failed)
+		}
+	}
+	configs, failed := c.ConfigList(ctx, client.ConfigListOptions{Filters: ours})
+	err = errors.Join(err, failed)
+	for _, s := range configs.Items {
+		if !used[s.ID] {
+			_, failed := c.ConfigRemove(ctx, s.ID, client.ConfigRemoveOptions{})
+			err = errors.Join(err, failed)
+		}
+	}
+	return err
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// prober asks what users and the simulator ask, and changes nothing.
+type prober struct {
+	client      *http.Client
+	credentials string // of the simulator, user:password
+}
+
+const (
+	probePatience = 5 * time.Second
+	probePause    = 100 * time.Millisecond
+)
+
+func newProber(credentials string) prober {
+	// A connection for each request, so that the mesh may lead each to another replica.
+	transport := &http.Transport{DisableKeepAlives: true}
+	return prober{
+		client: &http.Client{
+			Transport: transport, Timeout: probePatience,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		credentials: credentials,
+	}
+}
+
+// question is a request and what its answer has to be like.
+type question struct {
+	surface, path string
+	right         func(body []byte) error
+}
+
+var questions = []question{
+	{"api", "/latest", latestShape},
+	{"web", "/public", pageShape},
+	{"api", "/msgs?no=20", messagesShape},
+	{"web", "/static/style.css", nil},
+}
+
+func latestShape(body []byte) error {
+	var got struct {
+		Latest *int `json:"latest"`
+	}
+	if err := json.Unmarshal(body, &got); err != nil || got.Latest == nil {
+		return errors.New(`is not {"latest": N}`)
+	}
+	return nil
+}
+
+func messagesShape(body []byte) error {
+	var got []struct {
+		Content *string `json:"content"`
+		PubDate *int64  `json:"pub_date"`
+		User    *string `json:"user"`
+	}
+	if err := json.Unmarshal(body, &got); err != nil {
+		return errors.New("is not a list of messages")
+	}
+	for _, m := range got {
+		if m.Content == nil || m.PubDate == nil || m.User == nil {
+			return errors.New("has a message without content, pub_date or user")
+		}
+	}
+	return nil
+}
+
+func pageShape(body []byte) error {
+	if text := strings.ToLower(string(body)); !strings.Contains(text, "<title>") || !strings.Contains(text, "</html>") {
+		return errors.New("is not a whole page")
+	}
+	return nil
+}
+
+// once asks once. Its error names the request and what was wrong with the answer.
+func (p prober) once(ctx context.Context, base string, q question) (time.Duration, error) {
+	began := time.Now()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+q.path, nil)
+	if err != nil {
+		return 0, err
+	}
+	if user, password, ok := strings.Cut(p.credentials, ":"); ok && q.surface == "api" {
+		req.SetBasicAuth(user, password)
+	}
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return time.Since(began), err
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was read
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+	took := time.Since(began)
+	switch {
+	case err != nil:
+		return took, fmt.Errorf("GET %s%s: %w", base, q.path, err)
+	case resp.StatusCode != http.StatusOK:
+		return took, fmt.Errorf("GET %s%s: %s", base, q.path, resp.Status)
+	case q.right != nil && q.right(body) != nil:
+		return took, fmt.Errorf("GET %s%s: the answer %w: %.80q", base, q.path, q.right(body), body)
+	}
+	return took, nil
+}
+
+// figures are what a release has answered with.
+type figures struct {
+	asked, failed int
+	why           error                      // the newest failure
+	took          map[string][]time.Duration // by path
+}
+
+func (f *figures) add(path string, took time.Duration, err error) {
+	if f.took == nil {
+		f.took = map[string][]time.Duration{}
+	}
+	f.asked++
+	if err != nil {
+		f.failed, f.why = f.failed+1, err
+		return
+	}
+	f.took[path] = append(f.took[path], took)
+}
+
+func median(of []time.Duration) time.Duration {
+	if len(of) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(of))
+	return sorted[len(sorted)/2]
+}
+
+// enough is how many answers of a path make a median worth comparing.
+const enough = 8
+
+// worse tells in what way a release answers worse than the one before it did at the same
+// time and by the same way; no measurement is exact, so a little worse is as good. Without
+// one before it, each answer has to come within the second.
+func worse(fresh, old figures) error {
+	if allowed := 0.02 + ratio(old); ratio(fresh) > allowed && fresh.failed > 1 {
+		return fmt.Errorf("%d of %d requests failed (of the release before: %d of %d); the last one: %w",
+			fresh.failed, fresh.asked, old.failed, old.asked, fresh.why)
+	}
+	for _, q := range questions {
+		now, before := fresh.took[q.path], old.took[q.path]
+		if len(now) < enough {
+			continue
+		}
+		limit := time.Second
+		if len(before) >= enough {
+			limit = 2*median(before) + 100*time.Millisecond
+		}
+		if got := median(now); got > limit {
+			return fmt.Errorf("GET %s takes %v; the release before: %v, allowed %v", q.path,
+				got.Round(time.Millisecond), median(before).Round(time.Millisecond), limit.Round(time.Millisecond))
+		}
+	}
+	return nil
+}
+
+func ratio(f figures) float64 {
+	if f.asked == 0 {
+		return 0
+	}
+	return float64(f.failed) / float64(f.asked)
+}

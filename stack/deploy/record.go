@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+// record is what is kept of a deploy. It is a config of the Swarm, so that everybody who
+// may deploy sees the same history, wherever they deploy from.
+type record struct {
+	Version string             `json:"version"`
+	Image   string             `json:"image"`
+	By      string             `json:"by"`
+	At      time.Time          `json:"at"`
+	Result  string             `json:"result"` // ok, undone, refused, unknown, interrupted
+	Caught  string             `json:"caught,omitempty"`
+	Message string             `json:"message,omitempty"`
+	Seconds map[string]float64 `json:"seconds"` // by phase
+	Stack   string             `json:"stack"`   // as fingerprint gives it
+}
+
+const (
+	resultOK          = "ok"
+	recordsKept       = 20
+	recordLabel       = "minitwit.release"
+	recordMessageSize = 2000
+)
+
+// keep writes a record down and removes the oldest above recordsKept; the newest that went
+// well stays.
+func (r record) keep(ctx context.Context, m *managers, stack string) error {
+	if len(r.Message) > recordMessageSize {
+		r.Message = r.Message[:recordMessageSize]
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	err = tell(ctx, m, func(ctx context.Context, c *client.Client) error {
+		_, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
+			Annotations: swarm.Annotations{
+				Name:   fmt.Sprintf("%s_release_%d", stack, r.At.UnixMilli()),
+				Labels: map[string]string{recordLabel: stack},
+			},
+			Data: data,
+		}})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return forgetOld(ctx, m, stack)
+}
+
+type keptRecord struct {
+	id string
+	record
+}
+
+// releases gives the records, the newest first.
+func releases(ctx context.Context, m *managers, stack string) ([]keptRecord, error) {
+	found, err := ask(ctx, m, func(ctx context.Context, c *client.Client) (client.ConfigListResult, error) {
+		return c.ConfigList(ctx, client.ConfigListOptions{Filters: client.Filters{}.Add("label", recordLabel+"="+stack)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	var all []keptRecord
+	for _, c := range found.Items {
+		r := keptRecord{id: c.ID}
+		if err := json.Unmarshal(c.Spec.Data, &r.record); err != nil {
+			return nil, fmt.Errorf("config %s: %w", c.Spec.Name, err)
+		}
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b keptRecord) int { return b.At.Compare(a.At) })
+	return all, nil
+}
+
+// good finds the newest record that went well and is wanted.
+func good(all []keptRecord, wanted func(record) bool) (record, bool) {
+	for _, r := range all {
+		if r.Result == resultOK && wanted(r.record) {
+			return r.record, true
+		}
+	}
+	return record{}, false
+}
+
+func forgetOld(ctx context.Context, m *managers, stack string) error {
+	all, err := releases(ctx, m, stack)
+	if err != nil {
+		return err
+	}
+	newest, _ := good(all, func(record) bool { return true })
+	var failed []error
+	for i, r := range all {
+		if i < recordsKept || r.At.Equal(newest.At) {
+			continue
+		}
+		failed = append(failed, tell(ctx, m, func(ctx context.Context, c *client.Client) error {
+			_, err := c.ConfigRemove(ctx, r.id, client.ConfigRemoveOptions{})
+			return err
+		}))
+	}
+	return errors.Join(failed...)
+}
+
+// writeReleases prints the history as a table.
+func writeReleases(out io.Writer, all []keptRecord) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "WHEN\tVERSION\tDIGEST\tRESULT\tSECONDS\tBY\tWHY")
+	for _, r := range all {
+		var seconds float64
+		for _, s := range r.Seconds {
+			seconds += s
+		}
+		why, _, _ := strings.Cut(r.Message, "\n")
+		if r.Caught != "" {
+			why = r.Caught + ": " + why
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0f\t%s\t%.100s\n", r.At.Local().Format("2006-01-02 15:04"), r.Version, short(r.Image), r.Result, seconds, r.By, why)
+	}
+	return w.Flush()
+}
+
+// short gives the beginning of an image's digest.
+func short(image string) string {
+	_, digest, _ := strings.Cut(image, "@sha256:")
+	return digest[:min(12, len(digest))]
+}

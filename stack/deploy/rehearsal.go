@@ -1,0 +1,138 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// rehearsalOffset is what the rehearsal's published ports are above the real ones.
+const rehearsalOffset = 10000
+
+// rendered is what `docker stack config` prints: the stack's files merged, everything filled in.
+type rendered map[string]any
+
+func parseRendered(text []byte) (rendered, error) {
+	var plain map[string]any // nested maps would become of the named type
+	if err := yaml.Unmarshal(text, &plain); err != nil {
+		return nil, fmt.Errorf("what docker stack config printed: %w", err)
+	}
+	r := rendered(plain)
+	if len(r.services()) == 0 {
+		return nil, errors.New("the stack's files have no services")
+	}
+	return r, nil
+}
+
+func section(of map[string]any, name string) map[string]any {
+	m, _ := of[name].(map[string]any)
+	return m
+}
+
+func (r rendered) services() map[string]any { return section(r, "services") }
+
+// images gives what each service shall run.
+func (r rendered) images() map[string]string {
+	found := map[string]string{}
+	for name := range r.services() {
+		found[name], _ = section(r.services(), name)["image"].(string)
+	}
+	return found
+}
+
+// fingerprint is the stack without the paths of files, which differ between the machines
+// that deploy. What is in the files is in the names that end in their hashes.
+func (r rendered) fingerprint() ([]byte, error) {
+	plain := maps.Clone(r)
+	for _, kind := range []string{"secrets", "configs"} {
+		pathless := map[string]any{}
+		for name := range section(r, kind) {
+			one := maps.Clone(section(section(r, kind), name))
+			delete(one, "file")
+			pathless[name] = one
+		}
+		if len(pathless) > 0 {
+			plain[kind] = pathless
+		}
+	}
+	return yaml.Marshal(map[string]any(plain))
+}
+
+// rehearsal makes a stack that stands beside the real one: the services of this image, one
+// replica each, on ports of their own, and names of their own for all that a stack owns.
+// Without replicas it has but a job that runs once on each node: it brings the schema up
+// to date, and so proves that every node can get and run the image and reach the database.
+func (r rendered) rehearsal(image, stack string, replicas bool) ([]byte, error) {
+	services := map[string]any{}
+	for name := range r.services() {
+		one := maps.Clone(section(r.services(), name))
+		if one["image"] != image {
+			continue
+		}
+		if replicas {
+			services[name] = understudy(one)
+		} else if len(services) == 0 || name == "api" {
+			services = map[string]any{"schema": schemaJob(one)}
+		}
+	}
+	if len(services) == 0 {
+		return nil, fmt.Errorf("no service of the stack runs %s", image)
+	}
+	out := maps.Clone(r)
+	out["services"] = services
+	for _, kind := range []string{"secrets", "configs"} {
+		if of := section(r, kind); len(of) > 0 {
+			out[kind] = renamed(of, stack+"_")
+		}
+	}
+	return yaml.Marshal(map[string]any(out))
+}
+
+// understudy is a service with one replica, beside its ports.
+func understudy(service map[string]any) map[string]any {
+	var ports []any
+	list, _ := service["ports"].([]any)
+	for _, p := range list {
+		port, _ := p.(map[string]any)
+		port = maps.Clone(port)
+		if n, err := strconv.Atoi(fmt.Sprint(port["published"])); err == nil {
+			port["published"] = n + rehearsalOffset
+		}
+		ports = append(ports, port)
+	}
+	if ports != nil {
+		service["ports"] = ports
+	}
+	deploy := maps.Clone(section(service, "deploy"))
+	deploy["replicas"] = 1
+	service["deploy"] = deploy
+	return service
+}
+
+// schemaJob runs `migrate up` with all that the service has.
+func schemaJob(service map[string]any) map[string]any {
+	delete(service, "ports")
+	service["command"] = []any{"migrate", "up"}
+	service["healthcheck"] = map[string]any{"disable": true}
+	service["deploy"] = map[string]any{
+		"mode": "global-job", "restart_policy": map[string]any{"condition": "none"}, "resources": section(service, "deploy")["resources"],
+	}
+	return service
+}
+
+// renamed gives secrets or configs names of their own: removing the rehearsal would
+// otherwise take the real stack's away.
+func renamed(all map[string]any, prefix string) map[string]any {
+	out := map[string]any{}
+	for key := range all {
+		one := maps.Clone(section(all, key))
+		if one["external"] != true {
+			one["name"] = prefix + fmt.Sprint(first(fmt.Sprint(one["name"]), key))
+		}
+		out[key] = one
+	}
+	return out
+}

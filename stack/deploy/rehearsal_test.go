@@ -1,0 +1,134 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+)
+
+// As docker stack config prints it.
+const stackOf = `
+version: "3.12"
+services:
+  api:
+    command: [serve, --only, api]
+    image: r/minitwit@sha256:bb
+    environment: {DATABASE_POOL: "4"}
+    healthcheck: {test: [CMD, /minitwit, healthcheck]}
+    ports: [{mode: ingress, target: 5001, published: "5001", protocol: tcp}]
+    secrets: [{source: database_url, uid: "65532", mode: 256}]
+    deploy:
+      replicas: 3
+      update_config: {parallelism: 1}
+      restart_policy: {condition: any}
+      resources: {limits: {memory: "201326592"}}
+  web:
+    image: r/minitwit@sha256:bb
+    ports: [{mode: ingress, target: 5000, published: 5000, protocol: tcp}]
+    deploy: {replicas: 3}
+  edge:
+    image: r/haproxy@sha256:cc
+    deploy: {replicas: 3}
+networks:
+  minitwit: {driver: overlay}
+secrets:
+  database_url: {name: minitwit_database_url_0123, file: /home/anna/database.url}
+  bought: {name: bought, external: true}
+`
+
+func rehearsed(t *testing.T, replicas bool) map[string]any {
+	t.Helper()
+	r, err := parseRendered([]byte(stackOf))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := r.rehearsal("r/minitwit@sha256:bb", "s_rehearsal", replicas)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := yaml.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestTheRehearsalStandsBesideTheStackAndTouchesNothingOfIt(t *testing.T) {
+	t.Parallel()
+	got := rehearsed(t, true)
+	services := section(got, "services")
+	if len(services) != 2 || services["edge"] != nil {
+		t.Errorf("services %v, want those of the image", services)
+	}
+	for name, port := range map[string]int{"api": 15001, "web": 15000} {
+		one := section(services, name)
+		published := one["ports"].([]any)[0].(map[string]any)["published"]
+		if published != port || section(one, "deploy")["replicas"] != 1 {
+			t.Errorf("%s: port %v, replicas %v", name, published, section(one, "deploy")["replicas"])
+		}
+	}
+	want := map[string]any{
+		"database_url": map[string]any{"name": "s_rehearsal_minitwit_database_url_0123", "file": "/home/anna/database.url"},
+		"bought":       map[string]any{"name": "bought", "external": true},
+	}
+	if d := cmp.Diff(want, section(got, "secrets")); d != "" {
+		t.Errorf("secrets (-want +got):\n%s", d)
+	}
+}
+
+func TestTheSchemaIsTheImagesOwnBusinessOnEachNode(t *testing.T) {
+	t.Parallel()
+	got := rehearsed(t, false)
+	want := map[string]any{"schema": map[string]any{
+		"command": []any{"migrate", "up"}, "image": "r/minitwit@sha256:bb", "environment": map[string]any{"DATABASE_POOL": "4"},
+		"healthcheck": map[string]any{"disable": true},
+		"secrets":     []any{map[string]any{"source": "database_url", "uid": "65532", "mode": 256}},
+		"deploy": map[string]any{
+			"mode": "global-job", "restart_policy": map[string]any{"condition": "none"},
+			"resources": map[string]any{"limits": map[string]any{"memory": "201326592"}},
+		},
+	}}
+	if d := cmp.Diff(want, section(got, "services")); d != "" {
+		t.Errorf("services (-want +got):\n%s", d)
+	}
+}
+
+func TestTheFingerprintIsTheSameFromAnotherMachine(t *testing.T) {
+	t.Parallel()
+	of := func(text string) string {
+		r, err := parseRendered([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		print, err := r.fingerprint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(print)
+	}
+	if d := cmp.Diff(of(stackOf), of(strings.ReplaceAll(stackOf, "/home/anna", "/home/bob"))); d != "" {
+		t.Errorf("other paths change it:\n%s", d)
+	}
+	if of(stackOf) == of(strings.ReplaceAll(stackOf, "_0123", "_4567")) {
+		t.Error("another secret does not change it")
+	}
+	if strings.Contains(of(stackOf), "anna") {
+		t.Error("the record would hold a path of the operator's machine")
+	}
+}
+
+func TestAStackWithoutTheImageCannotBeRehearsed(t *testing.T) {
+	t.Parallel()
+	r, err := parseRendered([]byte(stackOf))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.rehearsal("r/other@sha256:dd", "s", true); err == nil {
+		t.Error("no error")
+	}
+	if _, err := parseRendered([]byte("version: '3'\n")); err == nil {
+		t.Error("a stack of nothing: no error")
+	}
+}

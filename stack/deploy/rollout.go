@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"reflect"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+// rollout gives the stack to the Swarm and follows each service until it runs the new
+// release, or does not.
+func (d *deployment) rollout(ctx context.Context) error {
+	if err := d.stackDeploy(ctx, d.place.stack(), d.place.files()...); err != nil {
+		return err
+	}
+	images, known := d.stack.images(), d.before.known()
+	w := newWatcher(d.swarm, d.place.stack(), d.place, d.say)
+	w.skip(d.before)
+	_, err := w.until(ctx, "the rollout", func(v view) (bool, error) {
+		all := true
+		for name, image := range images {
+			now, there := v.services[name]
+			if !there {
+				return false, nil
+			}
+			how, why := judge(d.before.services[name], now, image)
+			if how == goneBack || how == halted {
+				return false, caught{"Swarm", d.reason(ctx, v, known, name, why)}
+			}
+			all = all && how == finished
+		}
+		return all, nil
+	})
+	return err
+}
+
+// reason says why Swarm gave up a service: its newest failed task in the task's own
+// words, since Swarm's own message names none.
+func (d *deployment) reason(ctx context.Context, v view, known map[string]bool, name, why string) error {
+	if service, t, found := v.failure(known); found {
+		return fmt.Errorf("Swarm has given up %s: %w", name, d.explain(ctx, v, service, t))
+	}
+	return fmt.Errorf("Swarm has given up %s: %s", name, why)
+}
+
+// soak asks the new release, in the old one's place, on each node, and watches that none
+// of its tasks ends.
+func (d *deployment) soak(ctx context.Context) error {
+	v, err := d.swarm.look(ctx, d.place.stack())
+	if err != nil {
+		return err
+	}
+	w := newWatcher(d.swarm, d.place.stack(), d.place, d.say)
+	w.skip(v)
+	fresh, err := d.compare(ctx, w, v.known(), d.bases(v, 0), nil)
+	if err == nil {
+		d.say.note("%d requests to each node's ports, %d failed", fresh.asked, fresh.failed)
+	}
+	return err
+}
+
+// bases are where each surface answers: on every node that gets tasks.
+func (d *deployment) bases(v view, offset int) map[string][]string {
+	ports := map[string]int{"api": d.place.number("API_PORT", 5001) + offset, "web": d.place.number("WEB_PORT", 5000) + offset}
+	found := map[string][]string{}
+	for surface, port := range ports {
+		for _, n := range v.workers() {
+			found[surface] = append(found[surface], "http://"+net.JoinHostPort(n.Status.Addr, strconv.Itoa(port)))
+		}
+	}
+	return found
+}
+
+// compare asks the new release and, where there is one, the old one in turn for as long as
+// a soak lasts. It ends at once when a task fails.
+func (d *deployment) compare(ctx context.Context, w *watcher, known map[string]bool, fresh, old map[string][]string) (figures, error) {
+	var got figures
+	if old != nil {
+		d.old = figures{}
+	}
+	end, looked := time.Now().Add(d.place.seconds("SOAK_SECONDS")), time.Time{}
+	for i := 0; time.Now().Before(end); i++ {
+		q := questions[i%len(questions)]
+		round := i / len(questions)
+		for _, side := range []struct {
+			bases map[string][]string
+			into  *figures
+		}{{fresh, &got}, {old, &d.old}} {
+			if side.bases == nil || len(side.bases[q.surface]) == 0 {
+				continue
+			}
+			took, err := d.probing.once(ctx, side.bases[q.surface][round%len(side.bases[q.surface])], q)
+			if ctx.Err() != nil {
+				return got, context.Cause(ctx)
+			}
+			side.into.add(q.path, took, err)
+		}
+		if time.Since(looked) > 2*lookEvery {
+			looked = time.Now()
+			if err := d.noFailure(ctx, w, known); err != nil {
+				return got, err
+			}
+			if err := worse(got, d.old); err != nil {
+				return got, err
+			}
+		}
+		time.Sleep(probePause)
+	}
+	return got, worse(got, d.old)
+}
+
+// noFailure looks whether a task has failed that was not there before.
+func (d *deployment) noFailure(ctx context.Context, w *watcher, known map[string]bool) error {
+	v, err := d.swarm.look(ctx, w.stack)
+	if err != nil {
+		return nil //nolint:nilerr // a manager may be away for a moment; the next look tells
+	}
+	w.show(v)
+	if name, t, failed := v.failureOf(d.image, known); failed {
+		return d.explain(ctx, v, name, t)
+	}
+	return nil
+}
+
+// restore brings all services back to what they were: those that Swarm has not rolled
+// back by itself, too, since a release is one thing.
+func (d *deployment) restore(ctx context.Context) error {
+	if len(d.before.services) == 0 {
+		return errors.New("there was nothing before; look at it, mend it and deploy again, or: docker stack rm " + d.place.stack())
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, 15*time.Minute, errors.New("not within 15 minutes"))
+	defer cancel()
+	v, err := d.swarm.look(ctx, d.place.stack())
+	if err != nil {
+		return err
+	}
+	changed := view{services: map[string]service{}}
+	for _, name := range d.before.names() {
+		now, old := v.services[name], d.before.services[name]
+		if reflect.DeepEqual(now.Spec, old.Spec) {
+			continue
+		}
+		d.say.note("%s goes back to %s", name, short(old.image()))
+		if err := d.respecService(ctx, d.place.stack()+"_"+name, old.Spec); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		changed.services[name] = now
+	}
+	w := newWatcher(d.swarm, d.place.stack(), d.place, d.say)
+	w.skip(v)
+	_, err = w.until(ctx, "going back", func(v view) (bool, error) {
+		all := true
+		for name, old := range d.before.services {
+			now := v.services[name]
+			before := changed.services[name]
+			how, why := judge(before, now, old.image())
+			if how == halted || how == goneBack && now.image() != old.image() {
+				return false, fmt.Errorf("%s: Swarm has stopped: %s", name, why)
+			}
+			all = all && now.image() == old.image() && now.settled() && how != underway
+		}
+		return all, nil
+	})
+	return err
+}
+
+// respecService gives a service another spec, whatever it has now.
+func (d *deployment) respecService(ctx context.Context, name string, spec swarm.ServiceSpec) error {
+	return tell(ctx, d.swarm, func(ctx context.Context, c *client.Client) error {
+		now, err := c.ServiceInspect(ctx, name, client.ServiceInspectOptions{})
+		if err != nil {
+			return err
+		}
+		_, err = c.ServiceUpdate(ctx, now.Service.ID, client.ServiceUpdateOptions{Version: now.Service.Version, Spec: spec, RegistryAuthFrom: swarm.RegistryAuthFromSpec})
+		return err
+	})
+}
+
+// jobDone tells whether the job has ended well on every node that gets tasks.
+func (v view) jobDone(name string) bool {
+	for _, n := range v.workers() {
+		if !slices.ContainsFunc(v.services[name].tasks, func(t swarm.Task) bool {
+			return t.NodeID == n.ID && t.Status.State == swarm.TaskStateComplete
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// settledOn tells whether a service runs an image, all of it.
+func (s service) settledOn(image string) bool { return s.image() == image && s.settled() }

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+func (d *deployment) rehearsalStack() string { return d.place.stack() + "_rehearsal" }
+
+func (d *deployment) deployRehearsal(ctx context.Context, replicas bool) error {
+	text, err := d.stack.rehearsal(d.image, d.rehearsalStack(), replicas)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(d.work, "rehearsal.yml")
+	text = []byte(strings.ReplaceAll(string(text), "$", "$$")) // it has been filled in already
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return err
+	}
+	return d.stackDeploy(ctx, d.rehearsalStack(), file)
+}
+
+// schema runs the image's own migrations, once on each node.
+func (d *deployment) schema(ctx context.Context) error {
+	if err := d.deployRehearsal(ctx, false); err != nil {
+		return err
+	}
+	w := newWatcher(d.swarm, d.rehearsalStack(), d.place, d.say)
+	_, err := w.until(ctx, "the schema's job", func(v view) (bool, error) {
+		if name, t, failed := v.failure(nil); failed {
+			return false, d.explain(ctx, v, name, t)
+		}
+		return v.jobDone("schema"), nil
+	})
+	return err
+}
+
+// understudies runs one replica of each service beside the real ones, and compares how
+// they answer.
+func (d *deployment) understudies(ctx context.Context) error {
+	if err := d.deployRehearsal(ctx, true); err != nil {
+		return err
+	}
+	w := newWatcher(d.swarm, d.rehearsalStack(), d.place, d.say)
+	v, err := w.until(ctx, "the rehearsal", func(v view) (bool, error) {
+		if name, t, failed := v.failure(nil); failed {
+			return false, d.explain(ctx, v, name, t)
+		}
+		return v.services["api"].settledOn(d.image) && v.services["web"].settledOn(d.image), nil
+	})
+	if err != nil {
+		return err
+	}
+	bases := d.bases(v, rehearsalOffset)
+	var olds map[string][]string
+	if len(d.before.services) > 0 {
+		olds = d.bases(v, 0)
+	}
+	fresh, err := d.compare(ctx, w, nil, bases, olds)
+	if err != nil {
+		return err
+	}
+	d.say.note("%d requests to the new release, %d failed; %d to the one that runs, %d failed", fresh.asked, fresh.failed, d.old.asked, d.old.failed)
+	return d.farewell(ctx, w, v)
+}
+
+// farewell lets the understudies be stopped as every replica is at the next deploy: one
+// that does not end by itself would then be killed with requests in its hands.
+func (d *deployment) farewell(ctx context.Context, w *watcher, v view) error {
+	leaving := v.known()
+	for _, name := range v.names() {
+		spec, err := copySpec(v.services[name].Spec)
+		if err != nil {
+			return err
+		}
+		if spec.Mode.Replicated == nil { // the schema's job
+			continue
+		}
+		spec.TaskTemplate.ForceUpdate++
+		spec.UpdateConfig = &swarm.UpdateConfig{Parallelism: 1, Order: swarm.UpdateOrderStopFirst, FailureAction: swarm.UpdateFailureActionContinue}
+		if err := d.respecService(ctx, d.rehearsalStack()+"_"+name, spec); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	_, err := w.until(ctx, "the rehearsal's end", func(v view) (bool, error) {
+		all := true
+		for _, name := range v.names() {
+			for _, t := range v.services[name].tasks {
+				if !leaving[t.ID] || v.services[name].Spec.Mode.Replicated == nil {
+					continue
+				}
+				ended, err := endedWell(name, t)
+				if err != nil {
+					return false, err
+				}
+				all = all && ended
+			}
+		}
+		return all, nil
+	})
+	return err
+}
+
+// endedWell tells whether a task that was asked to end has done so by itself.
+func endedWell(name string, t swarm.Task) (bool, error) {
+	switch t.Status.State {
+	case swarm.TaskStateShutdown, swarm.TaskStateComplete, swarm.TaskStateFailed:
+	default:
+		return false, nil
+	}
+	if c := t.Status.ContainerStatus; c != nil && c.ExitCode != 0 {
+		return false, fmt.Errorf("%s does not end when it is asked to: exit code %d. Swarm asks by SIGTERM and kills after stop_grace_period; "+
+			"each deploy would cut off the requests that are under way", name, c.ExitCode)
+	}
+	return true, nil
+}
+
+// endRehearsal removes it, and waits until its networks are gone: a stack cannot be
+// deployed while they go.
+func (d *deployment) endRehearsal(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("the rehearsal's networks do not go"))
+	defer cancel()
+	if _, err := d.docker(ctx, "stack", "rm", d.rehearsalStack()); err != nil {
+		return err
+	}
+	filter := client.Filters{}.Add("label", stackLabel+"="+d.rehearsalStack())
+	for {
+		left, err := ask(ctx, d.swarm, func(ctx context.Context, c *client.Client) (client.NetworkListResult, error) {
+			return c.NetworkList(ctx, client.NetworkListOptions{Filters: filter})
+		})
+		if err == nil && len(left.Items) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(lookEvery):
+		}
+	}
+}

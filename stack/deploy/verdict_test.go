@@ -1,0 +1,83 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+)
+
+const oldImage, newImage = "r/minitwit@sha256:aa", "r/minitwit@sha256:bb"
+
+// serviceOf has two replicas, whose tasks run the images that are given.
+func serviceOf(image string, update *swarm.UpdateStatus, tasks ...string) service {
+	two := uint64(2)
+	s := service{Service: swarm.Service{UpdateStatus: update}}
+	s.Spec.TaskTemplate.ContainerSpec = &swarm.ContainerSpec{Image: image}
+	s.Spec.Mode.Replicated = &swarm.ReplicatedService{Replicas: &two}
+	for _, i := range tasks {
+		t := swarm.Task{DesiredState: swarm.TaskStateRunning}
+		t.Spec.ContainerSpec = &swarm.ContainerSpec{Image: i}
+		t.Status.State = swarm.TaskStateRunning
+		s.tasks = append(s.tasks, t)
+	}
+	return s
+}
+
+func updated(state swarm.UpdateState, at int) *swarm.UpdateStatus {
+	began := time.Unix(int64(at), 0)
+	return &swarm.UpdateStatus{State: state, StartedAt: &began, Message: "said so"}
+}
+
+func TestJudgeBelievesOnlyWhatIsThere(t *testing.T) {
+	t.Parallel()
+	old := serviceOf(oldImage, updated(swarm.UpdateStateCompleted, 1), oldImage, oldImage)
+	starting := serviceOf(newImage, nil, newImage, newImage)
+	starting.tasks[1].Status.State = swarm.TaskStateStarting
+	for name, c := range map[string]struct {
+		now  service
+		want stage
+	}{
+		"nothing has begun, and the update before was completed": {old, underway},
+		"accepted, and no task is new yet":                       {serviceOf(newImage, nil, oldImage, oldImage), underway},
+		"in the middle":                                          {serviceOf(newImage, updated(swarm.UpdateStateUpdating, 2), newImage, oldImage), underway},
+		"all new, but Swarm still watches them":                  {serviceOf(newImage, updated(swarm.UpdateStateUpdating, 2), newImage, newImage), underway},
+		"one replica is missing":                                 {serviceOf(newImage, updated(swarm.UpdateStateCompleted, 2), newImage), underway},
+		"one has not started":                                    {starting, underway},
+		"done":                                                   {serviceOf(newImage, updated(swarm.UpdateStateCompleted, 2), newImage, newImage), finished},
+		"made for the first time":                                {serviceOf(newImage, nil, newImage, newImage), finished},
+		"on the way back":                                        {serviceOf(oldImage, updated(swarm.UpdateStateRollbackStarted, 2), newImage, oldImage), underway},
+		"back, which docker stack deploy calls success":          {serviceOf(oldImage, updated(swarm.UpdateStateRollbackCompleted, 2), oldImage, oldImage), goneBack},
+		"stopped":           {serviceOf(newImage, updated(swarm.UpdateStatePaused, 2), newImage, oldImage), halted},
+		"could not go back": {serviceOf(oldImage, updated(swarm.UpdateStateRollbackPaused, 2), newImage, oldImage), halted},
+	} {
+		if got, _ := judge(old, c.now, newImage); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestJudgeIsNotFooledByTheRollbackBefore(t *testing.T) {
+	t.Parallel()
+	status := updated(swarm.UpdateStateRollbackCompleted, 1)
+	old := serviceOf(oldImage, status, oldImage, oldImage)
+	if got, _ := judge(old, serviceOf(newImage, status, newImage, newImage), newImage); got != finished {
+		t.Errorf("%v, want finished: the rollback is of the deploy before", got)
+	}
+}
+
+func TestOnlyNewFailuresOfTheReleaseCount(t *testing.T) {
+	t.Parallel()
+	s := serviceOf(newImage, nil, oldImage, newImage, newImage)
+	for i, id := range []string{"of the old image", "known", "new"} {
+		s.tasks[i].ID = id
+		s.tasks[i].Status = swarm.TaskStatus{State: swarm.TaskStateFailed, Err: "exit (1)", Timestamp: time.Unix(int64(9-i), 0)}
+	}
+	v := view{services: map[string]service{"api": s}}
+	if name, task, found := v.failureOf(newImage, map[string]bool{"known": true}); !found || name != "api" || task.ID != "new" {
+		t.Errorf("found %v: %s %q", found, name, task.ID)
+	}
+	if _, _, found := v.failureOf(newImage, v.known()); found {
+		t.Error("a failure of before counts")
+	}
+}
