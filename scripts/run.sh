@@ -29,6 +29,7 @@ lab||lab|a real three-node Swarm in virtual machines: up, down, status, push, ki
 drill||drill|make faults on the lab under load, and say what clients saw: NAME, all, smoke
 deploy||deploy|bring a release to a place, and tell the truth about it
 rollback||deploy|go back to a release that ran before
+promote||deploy|deploy to one place what went well in another
 releases||deploy|what was deployed to a place, when, by whom, and how it ended
 scale||deploy|how many replicas a service has
 restart||deploy|start all replicas anew, one after the other

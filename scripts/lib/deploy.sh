@@ -45,6 +45,15 @@ rehearsed nor asked for its schema. Options and exit codes: those of deploy.
 TEXT
 }
 
+help_promote() {
+	cat <<'TEXT'
+usage: ./scripts/run.sh promote FROM TO [options]
+
+Deploys to the place TO what runs in FROM, by the same digest, if its deploy there went
+well: ./scripts/run.sh promote staging production. Options and exit codes: those of deploy.
+TEXT
+}
+
 help_releases() {
 	cat <<'TEXT'
 usage: ./scripts/run.sh releases PLACE
@@ -83,6 +92,7 @@ TEXT
 
 cmd_deploy() { deploy_program deploy "$@"; }
 cmd_rollback() { deploy_program rollback "$@"; }
+cmd_promote() { deploy_program promote "$@"; }
 cmd_releases() { deploy_program releases "$@"; }
 cmd_scale() { deploy_program scale "$@"; }
 cmd_restart() { deploy_program restart "$@"; }
@@ -140,7 +150,7 @@ write_executable() { write_private "$1" && chmod 700 "$1"; }
 
 # config_init DIR makes what a place needs, and says what is left to do.
 config_init() {
-	local key
+	local key overlay
 	mkdir -p "$1"
 	chmod 700 "$1"
 	for key in password.key session.key; do
@@ -148,7 +158,22 @@ config_init() {
 	done
 	[[ -s $1/database.url ]] ||
 		write_private "$1/database.url" <<<'postgres://minitwit:PASSWORD@HOST:5432/minitwit?sslmode=verify-full'
-	[[ -s $1/place.env ]] || write_private "$1/place.env" <<'TEXT'
+	overlay=$ROOT/stack/${1##*/}.yml
+	[[ -r $overlay ]] || overlay=/dev/null
+	if grep -q SIMULATOR_CREDENTIALS_FILE "$overlay" && [[ ! -s $1/simulator.credentials ]]; then
+		printf 'simulator:%s\n' "$(random_hex 16)" | write_private "$1/simulator.credentials"
+	fi
+	[[ -s $1/place.env ]] || { place_template && asked_for "$overlay"; } | write_private "$1/place.env"
+	step "$1"
+	note 'place.env              fill in: the managers, and what else it asks for'
+	note 'database.url           fill in: the address of the database'
+	note 'password.key           keep a copy apart from the database: without it nobody can sign in'
+	note 'session.key            signs cookies'
+	[[ ! -s $1/simulator.credentials ]] || note 'simulator.credentials  for whoever runs the simulator'
+}
+
+place_template() {
+	cat <<'TEXT'
 # NAME=value; what stack.yml asks for and README explains, and:
 
 # the managers, asked in this order: ssh://USER@HOST, tcp://HOST:2375 or unix://…
@@ -160,9 +185,12 @@ MANAGERS=ssh://root@HOST
 # how long a release is compared with the one before
 #SOAK_SECONDS=60
 TEXT
-	note "in $1:"
-	note 'database.url   put the address of the database in'
-	note 'place.env      put the managers in'
-	note 'password.key   keep a copy apart from the database: without it nobody can sign in'
-	note 'session.key'
+}
+
+# asked_for FILE prints a line for each setting that an overlay cannot do without. Files and
+# what follows from them are there already.
+# shellcheck disable=SC2016 # the dollar is the file's
+asked_for() {
+	{ grep -o '\${[A-Z_]*:?[^}]*}' "$1" || true; } | sed 's/^\${//; s/}$//' | sort -u |
+		awk -F ':[?]' '$1 !~ /_(FILE|SHA)$/ { printf "# %s\n%s=\n", $2, $1 }'
 }

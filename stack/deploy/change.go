@@ -21,7 +21,7 @@ func (d *deployment) verbScale(ctx context.Context, f flags) error {
 	return d.change(ctx, "scale "+strings.Join(f.rest, " "), func(ctx context.Context) error {
 		for name, n := range wanted {
 			if d.before.services[name].Spec.Mode.Replicated == nil {
-				return fmt.Errorf("%s has no service %q with replicas; it has %s", d.place.name, name, strings.Join(d.before.names(), ", "))
+				return failure{exitUsage, "scale", fmt.Errorf("%s has no service %q with replicas; it has %s", d.place.name, name, strings.Join(d.before.names(), ", "))}
 			}
 			d.place.settings[strings.ToUpper(name)+"_REPLICAS"] = strconv.FormatUint(n, 10)
 		}
@@ -29,7 +29,7 @@ func (d *deployment) verbScale(ctx context.Context, f flags) error {
 			return err
 		}
 		// The job also refuses more connections than the database allows.
-		if err := errors.Join(d.phase(ctx, "connections", d.schema), d.phase(context.WithoutCancel(ctx), "tidying", d.endRehearsal)); err != nil {
+		if err := errors.Join(d.phase(ctx, "connections", d.schema), d.undo("tidying", d.endRehearsal)); err != nil {
 			return err
 		}
 		return d.respec(ctx, "scale", func(name string, spec *swarm.ServiceSpec) bool {
@@ -66,7 +66,7 @@ func (d *deployment) verbRestart(ctx context.Context, f flags) error {
 	return d.change(ctx, "restart", func(ctx context.Context) error {
 		for _, name := range f.rest {
 			if !slices.Contains(d.before.names(), name) {
-				return fmt.Errorf("%s has no service %q; it has %s", d.place.name, name, strings.Join(d.before.names(), ", "))
+				return failure{exitUsage, "restart", fmt.Errorf("%s has no service %q; it has %s", d.place.name, name, strings.Join(d.before.names(), ", "))}
 			}
 		}
 		return d.respec(ctx, "restart", func(name string, spec *swarm.ServiceSpec) bool {
@@ -96,7 +96,7 @@ func (d *deployment) change(ctx context.Context, what string, do func(context.Co
 		if errors.As(err, new(failure)) || err == nil {
 			return err
 		}
-		return failure{exitUndone, strings.Fields(what)[0], err}
+		return d.interrupted(ctx, failure{exitUndone, strings.Fields(what)[0], err})
 	})
 }
 
@@ -108,7 +108,7 @@ func (d *deployment) respec(ctx context.Context, name string, edit func(string, 
 		if err == nil {
 			return nil
 		}
-		if undo := d.phase(context.WithoutCancel(ctx), "restore", d.restore); undo != nil {
+		if undo := d.undo("restore", d.restore); undo != nil {
 			return failure{exitUnknown, name, fmt.Errorf("%w\nand what ran before could not be restored: %w", err, undo)}
 		}
 		return err
@@ -130,20 +130,13 @@ func (d *deployment) respecAndFollow(ctx context.Context, edit func(string, *swa
 		}
 		changed[name] = true
 	}
-	w, known := newWatcher(d.swarm, d.place.stack(), d.place, d.say), d.before.known()
+	images := map[string]string{}
+	for name := range changed {
+		images[name] = d.before.services[name].image()
+	}
+	w := newWatcher(d.swarm, d.place.stack(), d.place, d.say)
 	w.skip(d.before)
-	_, err := w.until(ctx, "the change", func(v view) (bool, error) {
-		all := true
-		for name := range changed {
-			now := v.services[name]
-			how, why := judge(d.before.services[name], now, now.image())
-			if how == goneBack || how == halted {
-				return false, caught{"Swarm", d.reason(ctx, v, known, name, why)}
-			}
-			all = all && how == finished
-		}
-		return all, nil
-	})
+	_, err := w.until(ctx, "the change", func(v view) (bool, error) { return d.finished(ctx, v, images) })
 	return err
 }
 

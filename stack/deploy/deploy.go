@@ -15,6 +15,7 @@ type deployment struct {
 	say     *progress
 	work    string // a folder for files of this deploy
 	image   string
+	version string // its name, where it has one
 	by      string
 	dryRun  bool
 	quick   bool // back to a release that ran here before: no schema, no rehearsal
@@ -22,7 +23,8 @@ type deployment struct {
 	env     []string
 	before  view
 	probing prober
-	old     figures // how the release before answered, while the new one was rehearsed
+	old     figures         // how the release before answered, while the new one was rehearsed
+	guard   context.Context // ends where the lock is lost, and by nothing else
 	record  record
 }
 
@@ -50,7 +52,7 @@ const (
 // deploy brings the image to the place, or leaves what was there. It returns a failure,
 // or nil.
 func (d *deployment) deploy(ctx context.Context, out io.Writer) error {
-	d.record = record{Image: d.image, By: d.by, At: time.Now(), Seconds: map[string]float64{}}
+	d.record = record{Back: d.quick, Image: d.image, By: d.by, At: time.Now(), Seconds: map[string]float64{}}
 	if err := d.phase(ctx, "preflight", d.preflight); err != nil {
 		return failure{exitRefused, "preflight", err}
 	}
@@ -67,6 +69,10 @@ func (d *deployment) deploy(ctx context.Context, out io.Writer) error {
 		return nil
 	}
 	return d.withLock(ctx, short(d.image), func(ctx context.Context) error {
+		// Another deploy may have ended in between.
+		if err := d.preflight(ctx); err != nil {
+			return failure{exitRefused, "preflight", err}
+		}
 		return d.finish(ctx, d.locked(ctx))
 	})
 }
@@ -82,12 +88,20 @@ func (d *deployment) withLock(ctx context.Context, what string, do func(context.
 		}
 		return failure{exitRefused, "lock", err}
 	}
-	ctx, lost := context.WithCancelCause(ctx)
+	// What has to be undone is undone after Ctrl-C, too, but not where the lock is lost: then
+	// it is another's business.
+	guard, lost := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer lost(nil)
-	go held.keep(ctx, lost)
+	d.guard = guard
+	go held.keep(guard, lost)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer context.AfterFunc(guard, func() { cancel(context.Cause(guard)) })()
 	failed := do(ctx)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
+	if errors.Is(context.Cause(guard), errLost) {
+		return failure{exitUnknown, "lock", errLost}
+	}
+	ctx, end := context.WithTimeout(guard, time.Minute)
+	defer end()
 	if err := held.release(ctx); err != nil {
 		d.say.note("the lock could not be freed, in a minute it frees itself: %v", err)
 	}
@@ -97,7 +111,7 @@ func (d *deployment) withLock(ctx context.Context, what string, do func(context.
 // locked does all that changes something.
 func (d *deployment) locked(ctx context.Context) error {
 	if !d.quick {
-		err := errors.Join(d.rehearse(ctx), d.phase(context.WithoutCancel(ctx), "tidying", d.endRehearsal))
+		err := errors.Join(d.rehearse(ctx), d.undo("tidying", d.endRehearsal))
 		if err != nil {
 			return d.interrupted(ctx, failure{exitUndone, caughtBy(err, "rehearsal"), err})
 		}
@@ -108,10 +122,7 @@ func (d *deployment) locked(ctx context.Context) error {
 	}{{"rollout", d.rollout}, {"soak", d.soak}} {
 		if err := d.phase(ctx, p.name, p.do); err != nil {
 			f := failure{exitUndone, caughtBy(err, p.name), err}
-			if errors.Is(context.Cause(ctx), errLost) { // what runs now is the other's business
-				return failure{exitUnknown, "lock", errLost}
-			}
-			if undo := d.phase(context.WithoutCancel(ctx), "restore", d.restore); undo != nil {
+			if undo := d.undo("restore", d.restore); undo != nil {
 				return failure{exitUnknown, f.caught, fmt.Errorf("%w\nand what ran before could not be restored: %w", err, undo)}
 			}
 			return d.interrupted(ctx, f)
@@ -120,8 +131,16 @@ func (d *deployment) locked(ctx context.Context) error {
 	return nil
 }
 
+// undo is a phase that Ctrl-C does not end.
+func (d *deployment) undo(name string, do func(context.Context) error) error {
+	return d.phase(d.guard, name, do)
+}
+
 // rehearse brings up the schema, then tries the release beside the one that runs.
 func (d *deployment) rehearse(ctx context.Context) error {
+	if err := d.endRehearsal(ctx); err != nil { // of a client that died
+		return caught{"schema", err}
+	}
 	if err := d.phase(ctx, "schema", d.schema); err != nil {
 		return caught{"schema", err}
 	}
@@ -169,11 +188,7 @@ func (d *deployment) finish(ctx context.Context, failed error) error {
 	if text, err := d.stack.fingerprint(); err == nil {
 		r.Stack = string(text)
 	}
-	var f failure
-	if errors.As(failed, &f) {
-		r.Caught, r.Message = f.caught, f.err.Error()
-		r.Result = map[int]string{exitUndone: "undone", exitUnknown: "unknown", exitInterrupted: "interrupted"}[f.code]
-	}
+	r.blame(failed)
 	if err := r.keep(ctx, d.swarm, d.place.stack()); err != nil {
 		d.say.note("the record could not be written: %v", err)
 	}

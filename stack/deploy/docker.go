@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -18,7 +18,7 @@ const cliWithin = 45 * time.Second
 // docker runs the CLI against the managers in turn, until one can be reached. All that it
 // is used for may be done twice.
 func (d *deployment) docker(ctx context.Context, args ...string) (out []byte, err error) {
-	for _, host := range slices.Clone(d.swarm.hosts) {
+	for _, host := range d.swarm.hosts() {
 		var away bool
 		if out, away, err = d.dockerAt(ctx, host, args...); err == nil || !away {
 			return out, err
@@ -28,6 +28,8 @@ func (d *deployment) docker(ctx context.Context, args ...string) (out []byte, er
 }
 
 // unreachable is what the CLI says where it did not come so far as to ask.
+func noLeader(err error) bool { return unreachable.MatchString(err.Error()) }
+
 var unreachable = regexp.MustCompile(`(?i)cannot connect|error during connect|connection refused|no route to host|i/o timeout|deadline exceeded|does not have a leader`)
 
 func (d *deployment) dockerAt(ctx context.Context, host string, args ...string) (out []byte, away bool, err error) {
@@ -35,6 +37,7 @@ func (d *deployment) dockerAt(ctx context.Context, host string, args ...string) 
 	defer cancel()
 	cmd := exec.CommandContext(limited, d.place.text("DOCKER", "docker"), args...) //nolint:gosec // the operator's own CLI
 	cmd.Env = append(d.env, "DOCKER_HOST="+host)
+	cmd.SysProcAttr, cmd.WaitDelay = &syscall.SysProcAttr{Setpgid: true}, 5*time.Second // Ctrl-C is ours to handle
 	out, err = cmd.Output()
 	what := "docker " + strings.Join(args[:min(2, len(args))], " ")
 	var exit *exec.ExitError

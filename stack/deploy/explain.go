@@ -56,7 +56,7 @@ func (d *deployment) lastCheck(ctx context.Context, v view, t swarm.Task) string
 	if t.Status.ContainerStatus == nil {
 		return ""
 	}
-	for _, host := range d.swarm.hosts {
+	for _, host := range d.swarm.hosts() {
 		engine := d.swarm.engines[host]
 		info, err := engine.Info(ctx, client.InfoOptions{})
 		if err != nil || info.Info.Swarm.NodeID != t.NodeID {
@@ -77,7 +77,7 @@ func (d *deployment) lastCheck(ctx context.Context, v view, t swarm.Task) string
 func (d *deployment) tail(ctx context.Context, id string) string {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	stream, err := d.swarm.engines[d.swarm.hosts[0]].TaskLogs(ctx, id, client.TaskLogsOptions{ShowStdout: true, ShowStderr: true, Tail: logLines})
+	stream, err := d.swarm.engines[d.swarm.hosts()[0]].TaskLogs(ctx, id, client.TaskLogsOptions{ShowStdout: true, ShowStderr: true, Tail: logLines})
 	if err != nil {
 		return ""
 	}

@@ -33,7 +33,6 @@ func (e heldError) Error() string {
 type lock struct {
 	swarm *managers
 	name  string
-	id    string
 	who   map[string]string // the labels that name the holder
 }
 
@@ -43,11 +42,11 @@ func takeLock(ctx context.Context, m *managers, stack, by, what string) (*lock, 
 		"minitwit.by": by, "minitwit.since": time.Now().UTC().Format(time.RFC3339), "minitwit.what": what,
 		"minitwit.holder": fmt.Sprintf("%s-%d", by, time.Now().UnixNano()),
 	}}
-	made, err := ask(ctx, m, func(ctx context.Context, c *client.Client) (client.ConfigCreateResult, error) {
-		return c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: l.spec(nil)})
+	err := tell(ctx, m, func(ctx context.Context, c *client.Client) error {
+		_, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: l.spec(nil)})
+		return err
 	})
 	if err == nil {
-		l.id = made.ID
 		return l, nil
 	}
 	return l, l.takeOver(ctx, err)
@@ -69,15 +68,23 @@ func (l *lock) spec(data []byte) swarm.ConfigSpec {
 // who try it one wins.
 func (l *lock) takeOver(ctx context.Context, why error) error {
 	found, err := l.find(ctx)
-	if err != nil {
+	if err != nil || found.config.ID == "" {
 		return errors.Join(why, err)
 	}
-	if age := found.age(); age < lockStale {
-		labels := found.config.Spec.Labels
-		return heldError{labels["minitwit.by"], labels["minitwit.since"], labels["minitwit.what"]}
+	labels := found.config.Spec.Labels
+	held := heldError{labels["minitwit.by"], labels["minitwit.since"], labels["minitwit.what"]}
+	switch {
+	case l.holds(found): // it was made, and only the answer was lost
+		return nil
+	case found.age() < lockStale:
+		return held
 	}
-	l.id = found.config.ID
-	return l.write(ctx, found.config)
+	if err := l.write(ctx, found.config); err != nil {
+		if now, findErr := l.find(ctx); findErr != nil || !l.holds(now) {
+			return held
+		}
+	}
+	return nil
 }
 
 func (l *lock) write(ctx context.Context, old swarm.Config) error {
@@ -89,28 +96,38 @@ func (l *lock) write(ctx context.Context, old swarm.Config) error {
 
 // foundLock is a lock, and what the manager's clock said when it was looked at.
 type foundLock struct {
-	config swarm.Config
+	config swarm.Config // without an ID: there is none
 	now    time.Time
 }
 
 func (f foundLock) age() time.Duration { return f.now.Sub(f.config.UpdatedAt) }
 
+func (l *lock) holds(f foundLock) bool {
+	return f.config.Spec.Labels["minitwit.holder"] == l.who["minitwit.holder"]
+}
+
 func (l *lock) find(ctx context.Context) (foundLock, error) {
-	return ask(ctx, l.swarm, func(ctx context.Context, c *client.Client) (foundLock, error) {
-		got, err := c.ConfigInspect(ctx, l.name, client.ConfigInspectOptions{})
+	return ask(ctx, l.swarm, func(ctx context.Context, c *client.Client) (found foundLock, err error) {
+		got, err := c.ConfigList(ctx, client.ConfigListOptions{Filters: client.Filters{}.Add("name", l.name)})
 		if err != nil {
-			return foundLock{}, err
+			return found, err
+		}
+		for _, config := range got.Items {
+			if config.Spec.Name == l.name { // the filter takes a beginning for the whole
+				found.config = config
+			}
 		}
 		info, err := c.Info(ctx, client.InfoOptions{})
 		if err != nil {
-			return foundLock{}, err
+			return found, err
 		}
-		now, err := time.Parse(time.RFC3339Nano, info.Info.SystemTime)
-		return foundLock{got.Config, now}, err
+		found.now, err = time.Parse(time.RFC3339Nano, info.Info.SystemTime)
+		return found, err
 	})
 }
 
-// keep renews the lock until the context ends, and ends the deploy if another has taken it.
+// keep renews the lock until the context ends, and ends the deploy if it is another's now,
+// or was.
 func (l *lock) keep(ctx context.Context, lost context.CancelCauseFunc) {
 	ticker := time.NewTicker(lockRenew)
 	defer ticker.Stop()
@@ -124,7 +141,7 @@ func (l *lock) keep(ctx context.Context, lost context.CancelCauseFunc) {
 		if err != nil {
 			continue // no manager answers; the lock may well outlast that
 		}
-		if found.config.Spec.Labels["minitwit.holder"] != l.who["minitwit.holder"] {
+		if !l.holds(found) {
 			lost(errLost)
 			return
 		}
@@ -135,7 +152,7 @@ func (l *lock) keep(ctx context.Context, lost context.CancelCauseFunc) {
 // release removes the lock, if it is still this client's.
 func (l *lock) release(ctx context.Context) error {
 	found, err := l.find(ctx)
-	if err != nil || found.config.Spec.Labels["minitwit.holder"] != l.who["minitwit.holder"] {
+	if err != nil || !l.holds(found) {
 		return err
 	}
 	return tell(ctx, l.swarm, func(ctx context.Context, c *client.Client) error {

@@ -93,28 +93,37 @@ func command(ctx context.Context, args []string, out, errs io.Writer) int {
 	return exitRefused
 }
 
+// open reads a place and prepares what deals with it. Close removes its files.
+func open(f flags, name string, say *progress) (d *deployment, err error) {
+	d = &deployment{say: say, by: whoami(), dryRun: f.dryRun}
+	if d.place, err = readPlace(f.repo, filepath.Join(f.places, name), name, f.set); err != nil {
+		return nil, err
+	}
+	if d.swarm, err = openManagers(d.place.managers()); err != nil {
+		return nil, err
+	}
+	if d.probing, err = proberOf(d.place); err != nil {
+		return nil, err
+	}
+	d.work, err = os.MkdirTemp("", "minitwit-deploy-")
+	return d, err
+}
+
+func (d *deployment) close() { _ = os.RemoveAll(d.work) }
+
 func run(ctx context.Context, f flags, out io.Writer, say *progress) error {
-	p, err := readPlace(f.repo, filepath.Join(f.places, f.place), f.place, f.set)
+	d, err := open(f, f.place, say)
 	if err != nil {
-		return err
+		return (&deployment{}).report(f, out, failure{exitRefused, "preflight", err})
 	}
-	m, err := openManagers(p.managers())
-	if err != nil {
-		return err
-	}
-	d := &deployment{place: p, swarm: m, say: say, by: whoami(), dryRun: f.dryRun}
-	if d.probing, err = proberOf(p); err != nil {
-		return err
-	}
-	if d.work, err = os.MkdirTemp("", "minitwit-deploy-"); err != nil {
-		return err
-	}
-	defer os.RemoveAll(d.work) //nolint:errcheck // an empty folder at worst
+	defer d.close()
 	switch f.verb {
 	case "deploy":
 		return d.verbDeploy(ctx, f, out)
 	case "rollback":
 		return d.verbRollback(ctx, f, out)
+	case "promote":
+		return d.verbPromote(ctx, f, out)
 	case "scale":
 		return d.verbScale(ctx, f)
 	case "restart":
@@ -122,7 +131,7 @@ func run(ctx context.Context, f flags, out io.Writer, say *progress) error {
 	case "check":
 		return d.verbCheck(ctx)
 	case "releases":
-		all, err := releases(ctx, m, p.stack())
+		all, err := releases(ctx, d.swarm, d.place.stack())
 		if err != nil {
 			return err
 		}
@@ -181,13 +190,10 @@ func (d *deployment) verbRollback(ctx context.Context, f flags, out io.Writer) e
 	if err != nil {
 		return err
 	}
-	runs := v.services["api"].image()
-	r, found := good(all, func(r record) bool {
-		if len(f.rest) > 0 {
-			return r.Version == f.rest[0] || strings.HasPrefix(short(r.Image), f.rest[0])
-		}
-		return r.Image != runs
-	})
+	r, found := before(all, v.services["api"].image())
+	if len(f.rest) > 0 {
+		r, found = good(all, func(r record) bool { return r.Version == f.rest[0] || strings.HasPrefix(short(r.Image), f.rest[0]) })
+	}
 	if !found {
 		return fmt.Errorf("no release to go back to; ./scripts/run.sh releases %s lists what was here", d.place.name)
 	}
@@ -195,8 +201,31 @@ func (d *deployment) verbRollback(ctx context.Context, f flags, out io.Writer) e
 	return d.report(f, out, d.deploy(ctx, out))
 }
 
+// verbPromote deploys to a second place what runs in the first, by the same digest: what
+// was tried there and nothing else.
+func (d *deployment) verbPromote(ctx context.Context, f flags, out io.Writer) error {
+	if len(f.rest) != 1 {
+		return failure{exitUsage, "promote", errors.New("from which place to which? As staging production")}
+	}
+	all, err := releases(ctx, d.swarm, d.place.stack())
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 || all[0].Result != resultOK {
+		return fmt.Errorf("the last deploy to %s did not go well; ./scripts/run.sh releases %s says how it ended", d.place.name, d.place.name)
+	}
+	to, err := open(f, f.rest[0], d.say)
+	if err != nil {
+		return err
+	}
+	defer to.close()
+	to.image, to.version = all[0].Image, all[0].Version
+	return to.report(f, out, to.deploy(ctx, out))
+}
+
 // report prints the result, on standard output where --json asks for it.
 func (d *deployment) report(f flags, out io.Writer, failed error) error {
+	d.record.blame(failed)
 	if f.json {
 		if err := json.NewEncoder(out).Encode(d.record); err != nil {
 			return err

@@ -176,7 +176,7 @@ func (d *deployment) versionOf(all []keptRecord) string {
 			return r.Version
 		}
 	}
-	return first(d.place.settings["VERSION"], short(d.image))
+	return first(d.version, d.place.settings["VERSION"], short(d.image))
 }
 
 // prune removes the stack's secrets and configs that no service uses any more, nor would

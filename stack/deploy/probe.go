@@ -165,6 +165,17 @@ func worse(fresh, old figures) error {
 	return nil
 }
 
+// unanswered tells which question had no right answer at all: of what was never answered,
+// nothing can be worse.
+func unanswered(fresh figures) error {
+	for _, q := range questions {
+		if len(fresh.took[q.path]) == 0 {
+			return fmt.Errorf("GET %s was never answered rightly: %w", q.path, fresh.why)
+		}
+	}
+	return nil
+}
+
 func ratio(f figures) float64 {
 	if f.asked == 0 {
 		return 0

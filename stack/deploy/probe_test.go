@@ -105,3 +105,21 @@ func TestAtLeastComparesVersionsByNumber(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatWasNeverAnsweredRightlyIsNotAsGood(t *testing.T) {
+	t.Parallel()
+	none := answered(0, 9, 0)
+	if err := worse(none, none); err != nil {
+		t.Fatalf("worse compares only: %v", err)
+	}
+	if unanswered(none) == nil {
+		t.Error("a release that never answered passes where the old one did not either")
+	}
+	var all figures
+	for _, q := range questions {
+		all.add(q.path, time.Millisecond, nil)
+	}
+	if err := unanswered(all); err != nil {
+		t.Error(err)
+	}
+}

@@ -22,7 +22,8 @@ type record struct {
 	Image   string             `json:"image"`
 	By      string             `json:"by"`
 	At      time.Time          `json:"at"`
-	Result  string             `json:"result"` // ok, undone, refused, unknown, interrupted
+	Back    bool               `json:"back,omitempty"` // by rollback
+	Result  string             `json:"result"`         // ok, undone, refused, unknown, interrupted
 	Caught  string             `json:"caught,omitempty"`
 	Message string             `json:"message,omitempty"`
 	Seconds map[string]float64 `json:"seconds"` // by phase
@@ -35,6 +36,15 @@ const (
 	recordLabel       = "minitwit.release"
 	recordMessageSize = 2000
 )
+
+// blame writes down what a deploy failed of, if it did.
+func (r *record) blame(failed error) {
+	var f failure
+	if errors.As(failed, &f) {
+		r.Caught, r.Message = f.caught, f.err.Error()
+		r.Result = map[int]string{exitUndone: "undone", exitRefused: "refused", exitLocked: "refused", exitUnknown: "unknown", exitInterrupted: "interrupted"}[f.code]
+	}
+}
 
 // keep writes a record down and removes the oldest above recordsKept; the newest that went
 // well stays.
@@ -95,6 +105,13 @@ func good(all []keptRecord, wanted func(record) bool) (record, bool) {
 		}
 	}
 	return record{}, false
+}
+
+// before gives the newest release that went well before the one that runs came, and is
+// another. Going back twice leads further back, not forth again.
+func before(all []keptRecord, runs string) (record, bool) {
+	came := slices.IndexFunc(all, func(r keptRecord) bool { return r.Result == resultOK && r.Image == runs && !r.Back })
+	return good(all[came+1:], func(r record) bool { return r.Image != runs })
 }
 
 func forgetOld(ctx context.Context, m *managers, stack string) error {

@@ -65,7 +65,7 @@ func (r rendered) fingerprint() ([]byte, error) {
 // replica each, on ports of their own, and names of their own for all that a stack owns.
 // Without replicas it has but a job that runs once on each node: it brings the schema up
 // to date, and so proves that every node can get and run the image and reach the database.
-func (r rendered) rehearsal(image, stack string, replicas bool) ([]byte, error) {
+func (r rendered) rehearsal(image string, replicas bool) ([]byte, error) {
 	services := map[string]any{}
 	for name := range r.services() {
 		one := maps.Clone(section(r.services(), name))
@@ -85,7 +85,7 @@ func (r rendered) rehearsal(image, stack string, replicas bool) ([]byte, error) 
 	out["services"] = services
 	for _, kind := range []string{"secrets", "configs"} {
 		if of := section(r, kind); len(of) > 0 {
-			out[kind] = renamed(of, stack+"_")
+			out[kind] = renamed(of)
 		}
 	}
 	return yaml.Marshal(map[string]any(out))
@@ -117,20 +117,25 @@ func schemaJob(service map[string]any) map[string]any {
 	delete(service, "ports")
 	service["command"] = []any{"migrate", "up"}
 	service["healthcheck"] = map[string]any{"disable": true}
-	service["deploy"] = map[string]any{
-		"mode": "global-job", "restart_policy": map[string]any{"condition": "none"}, "resources": section(service, "deploy")["resources"],
+	deploy := map[string]any{"mode": "global-job", "restart_policy": map[string]any{"condition": "none"}}
+	for _, kept := range []string{"resources", "placement"} {
+		if of := section(section(service, "deploy"), kept); of != nil {
+			deploy[kept] = of
+		}
 	}
+	service["deploy"] = deploy
 	return service
 }
 
 // renamed gives secrets or configs names of their own: removing the rehearsal would
 // otherwise take the real stack's away.
-func renamed(all map[string]any, prefix string) map[string]any {
+func renamed(all map[string]any) map[string]any {
 	out := map[string]any{}
 	for key := range all {
 		one := maps.Clone(section(all, key))
 		if one["external"] != true {
-			one["name"] = prefix + fmt.Sprint(first(fmt.Sprint(one["name"]), key))
+			name, _ := one["name"].(string)
+			one["name"] = "rehearsal_" + first(name, key) // Swarm allows 64 characters
 		}
 		out[key] = one
 	}

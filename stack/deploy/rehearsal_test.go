@@ -44,7 +44,7 @@ func rehearsed(t *testing.T, replicas bool) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := r.rehearsal("r/minitwit@sha256:bb", "s_rehearsal", replicas)
+	text, err := r.rehearsal("r/minitwit@sha256:bb", replicas)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestTheRehearsalStandsBesideTheStackAndTouchesNothingOfIt(t *testing.T) {
 		}
 	}
 	want := map[string]any{
-		"database_url": map[string]any{"name": "s_rehearsal_minitwit_database_url_0123", "file": "/home/anna/database.url"},
+		"database_url": map[string]any{"name": "rehearsal_minitwit_database_url_0123", "file": "/home/anna/database.url"},
 		"bought":       map[string]any{"name": "bought", "external": true},
 	}
 	if d := cmp.Diff(want, section(got, "secrets")); d != "" {
@@ -125,7 +125,7 @@ func TestAStackWithoutTheImageCannotBeRehearsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.rehearsal("r/other@sha256:dd", "s", true); err == nil {
+	if _, err := r.rehearsal("r/other@sha256:dd", true); err == nil {
 		t.Error("no error")
 	}
 	if _, err := parseRendered([]byte("version: '3'\n")); err == nil {

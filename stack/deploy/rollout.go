@@ -17,28 +17,75 @@ import (
 // rollout gives the stack to the Swarm and follows each service until it runs the new
 // release, or does not.
 func (d *deployment) rollout(ctx context.Context) error {
-	if err := d.stackDeploy(ctx, d.place.stack(), d.place.files()...); err != nil {
-		return err
-	}
-	images, known := d.stack.images(), d.before.known()
+	images := d.stack.images()
 	w := newWatcher(d.swarm, d.place.stack(), d.place, d.say)
 	w.skip(d.before)
-	_, err := w.until(ctx, "the rollout", func(v view) (bool, error) {
-		all := true
-		for name, image := range images {
-			now, there := v.services[name]
-			if !there {
-				return false, nil
-			}
-			how, why := judge(d.before.services[name], now, image)
-			if how == goneBack || how == halted {
-				return false, caught{"Swarm", d.reason(ctx, v, known, name, why)}
-			}
-			all = all && how == finished
+	err := patiently(ctx, func() error {
+		err := d.stackDeploy(ctx, d.place.stack(), d.place.files()...)
+		// A second time would take from Swarm what it can roll back to.
+		if v, lookErr := d.swarm.look(ctx, d.place.stack()); err != nil && lookErr == nil && v.runs(images) {
+			return nil
 		}
-		return all, nil
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = w.until(ctx, "the rollout", func(v view) (bool, error) {
+		return d.finished(ctx, v, images)
 	})
 	return err
+}
+
+// finished tells whether all services that are named have been updated to their images; its
+// error says which one will not be.
+func (d *deployment) finished(ctx context.Context, v view, images map[string]string) (bool, error) {
+	all, known := true, d.before.known()
+	for name, image := range images {
+		now, there := v.services[name]
+		if !there {
+			return false, nil
+		}
+		how, why := judge(d.before.services[name], now, image)
+		if how == goneBack || how == halted {
+			return false, caught{"Swarm", d.reason(ctx, v, known, name, why)}
+		}
+		// Of what is new or only more, Swarm counts no failures.
+		if how == underway && now.UpdateStatus == nil {
+			if failed, t, found := v.failureOf(image, known); found {
+				return false, d.explain(ctx, v, failed, t)
+			}
+		}
+		all = all && how == finished
+	}
+	return all, nil
+}
+
+// runs tells whether the services shall run these images.
+func (v view) runs(images map[string]string) bool {
+	for name, image := range images {
+		if v.services[name].image() != image {
+			return false
+		}
+	}
+	return true
+}
+
+// patiently tries something that may be done twice until it succeeds, for a minute: the
+// managers may be choosing another leader.
+func patiently(ctx context.Context, do func() error) error {
+	end := time.Now().Add(time.Minute)
+	for {
+		err := do()
+		if err == nil || time.Now().After(end) || !noLeader(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(lookEvery):
+		}
+	}
 }
 
 // reason says why Swarm gave up a service: its newest failed task in the task's own
@@ -53,16 +100,18 @@ func (d *deployment) reason(ctx context.Context, v view, known map[string]bool, 
 // soak asks the new release, in the old one's place, on each node, and watches that none
 // of its tasks ends.
 func (d *deployment) soak(ctx context.Context) error {
-	v, err := d.swarm.look(ctx, d.place.stack())
+	w := newWatcher(d.swarm, d.place.stack(), d.place, d.say)
+	w.skip(d.before)
+	v, err := w.first(ctx)
 	if err != nil {
 		return err
 	}
-	w := newWatcher(d.swarm, d.place.stack(), d.place, d.say)
-	w.skip(v)
-	fresh, err := d.compare(ctx, w, v.known(), d.bases(v, 0), nil)
-	if err == nil {
-		d.say.note("%d requests to each node's ports, %d failed", fresh.asked, fresh.failed)
+	fresh, err := d.compare(ctx, w, v.troubled(), d.bases(v, 0), nil)
+	if err != nil {
+		return err
 	}
+	d.say.note("%d requests to each node's ports, %d failed", fresh.asked, fresh.failed)
+	_, err = w.until(ctx, "the soak", func(v view) (bool, error) { return d.finished(ctx, v, d.stack.images()) })
 	return err
 }
 
@@ -72,7 +121,7 @@ func (d *deployment) bases(v view, offset int) map[string][]string {
 	found := map[string][]string{}
 	for surface, port := range ports {
 		for _, n := range v.workers() {
-			found[surface] = append(found[surface], "http://"+net.JoinHostPort(n.Status.Addr, strconv.Itoa(port)))
+			found[surface] = append(found[surface], "http://"+net.JoinHostPort(address(n), strconv.Itoa(port)))
 		}
 	}
 	return found
@@ -113,7 +162,10 @@ func (d *deployment) compare(ctx context.Context, w *watcher, known map[string]b
 		}
 		time.Sleep(probePause)
 	}
-	return got, worse(got, d.old)
+	if err := worse(got, d.old); err != nil {
+		return got, err
+	}
+	return got, unanswered(got)
 }
 
 // noFailure looks whether a task has failed that was not there before.
@@ -137,11 +189,13 @@ func (d *deployment) restore(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, 15*time.Minute, errors.New("not within 15 minutes"))
 	defer cancel()
-	v, err := d.swarm.look(ctx, d.place.stack())
+	w := newWatcher(d.swarm, d.place.stack(), d.place, d.say)
+	w.skip(d.before)
+	v, err := w.first(ctx)
 	if err != nil {
 		return err
 	}
-	changed := view{services: map[string]service{}}
+	changed := map[string]service{}
 	for _, name := range d.before.names() {
 		now, old := v.services[name], d.before.services[name]
 		if reflect.DeepEqual(now.Spec, old.Spec) {
@@ -151,15 +205,15 @@ func (d *deployment) restore(ctx context.Context) error {
 		if err := d.respecService(ctx, d.place.stack()+"_"+name, old.Spec); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		changed.services[name] = now
+		changed[name] = now
 	}
-	w := newWatcher(d.swarm, d.place.stack(), d.place, d.say)
-	w.skip(v)
 	_, err = w.until(ctx, "going back", func(v view) (bool, error) {
 		all := true
 		for name, old := range d.before.services {
-			now := v.services[name]
-			before := changed.services[name]
+			now, before := v.services[name], old
+			if c, ok := changed[name]; ok {
+				before = c
+			}
 			how, why := judge(before, now, old.image())
 			if how == halted || how == goneBack && now.image() != old.image() {
 				return false, fmt.Errorf("%s: Swarm has stopped: %s", name, why)
@@ -173,13 +227,15 @@ func (d *deployment) restore(ctx context.Context) error {
 
 // respecService gives a service another spec, whatever it has now.
 func (d *deployment) respecService(ctx context.Context, name string, spec swarm.ServiceSpec) error {
-	return tell(ctx, d.swarm, func(ctx context.Context, c *client.Client) error {
-		now, err := c.ServiceInspect(ctx, name, client.ServiceInspectOptions{})
-		if err != nil {
+	return patiently(ctx, func() error {
+		return tell(ctx, d.swarm, func(ctx context.Context, c *client.Client) error {
+			now, err := c.ServiceInspect(ctx, name, client.ServiceInspectOptions{})
+			if err != nil {
+				return err
+			}
+			_, err = c.ServiceUpdate(ctx, now.Service.ID, client.ServiceUpdateOptions{Version: now.Service.Version, Spec: spec, RegistryAuthFrom: swarm.RegistryAuthFromSpec})
 			return err
-		}
-		_, err = c.ServiceUpdate(ctx, now.Service.ID, client.ServiceUpdateOptions{Version: now.Service.Version, Spec: spec, RegistryAuthFrom: swarm.RegistryAuthFromSpec})
-		return err
+		})
 	})
 }
 

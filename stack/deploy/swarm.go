@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/docker/cli/cli/connhelper"
@@ -18,7 +20,8 @@ import (
 // managers are the engines of a Swarm. Any of them speaks for it; the one that answered
 // last is asked first.
 type managers struct {
-	hosts   []string
+	mu      sync.Mutex
+	order   []string
 	engines map[string]*client.Client
 }
 
@@ -26,7 +29,7 @@ type managers struct {
 const answerWithin = 10 * time.Second
 
 func openManagers(hosts []string) (*managers, error) {
-	m := &managers{hosts: slices.Clone(hosts), engines: map[string]*client.Client{}}
+	m := &managers{order: slices.Clone(hosts), engines: map[string]*client.Client{}}
 	for _, host := range hosts {
 		options := []client.Opt{client.FromEnv, client.WithHost(host)}
 		helper, err := connhelper.GetConnectionHelper(host)
@@ -42,16 +45,31 @@ func openManagers(hosts []string) (*managers, error) {
 	return m, nil
 }
 
+// hosts gives the managers in the order in which they are asked.
+func (m *managers) hosts() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.order)
+}
+
+// answered makes a manager the first that is asked.
+func (m *managers) answered(host string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	others := slices.DeleteFunc(slices.Clone(m.order), func(h string) bool { return h == host })
+	m.order = append([]string{host}, others...)
+}
+
 // ask asks one manager after the other until one answers.
 func ask[T any](ctx context.Context, m *managers, what func(context.Context, *client.Client) (T, error)) (T, error) {
 	var none T
 	var failed []error
-	for i, host := range m.hosts {
+	for _, host := range m.hosts() {
 		limited, cancel := context.WithTimeout(ctx, answerWithin)
 		answer, err := what(limited, m.engines[host])
 		cancel()
 		if err == nil {
-			m.hosts = append([]string{host}, slices.Delete(slices.Clone(m.hosts), i, i+1)...)
+			m.answered(host)
 			return answer, nil
 		}
 		failed = append(failed, fmt.Errorf("%s: %w", host, err))
@@ -155,11 +173,35 @@ func (s service) settled() bool {
 			continue
 		}
 		wanted++
-		if t.Status.State == swarm.TaskStateRunning && reflect.DeepEqual(t.Spec.ContainerSpec, s.Spec.TaskTemplate.ContainerSpec) {
+		if t.Status.State == swarm.TaskStateRunning && s.made(t) {
 			running++
 		}
 	}
-	return running == wanted && (s.Spec.Mode.Replicated == nil || running == s.replicas())
+	if s.Spec.Mode.Replicated == nil {
+		return running > 0 && running == wanted
+	}
+	return running == wanted && running == s.replicas()
+}
+
+// made tells whether a task is as the service says now. Placement and networks are left
+// out: Swarm does not replace a task for the one, and writes the other in another form.
+func (s service) made(t swarm.Task) bool {
+	a, b := t.Spec, s.Spec.TaskTemplate
+	return reflect.DeepEqual(a.ContainerSpec, b.ContainerSpec) && reflect.DeepEqual(a.Resources, b.Resources) &&
+		reflect.DeepEqual(a.LogDriver, b.LogDriver) && reflect.DeepEqual(a.RestartPolicy, b.RestartPolicy) && a.ForceUpdate == b.ForceUpdate
+}
+
+// address is where a node is. A leader may know of itself only that it listens everywhere
+// (moby#35437); what the other managers call it is right then.
+func address(n swarm.Node) string {
+	if ip := net.ParseIP(n.Status.Addr); ip != nil && !ip.IsUnspecified() && !ip.IsLoopback() || n.ManagerStatus == nil {
+		return n.Status.Addr
+	}
+	host, _, err := net.SplitHostPort(n.ManagerStatus.Addr)
+	if err != nil {
+		return n.Status.Addr
+	}
+	return host
 }
 
 // trouble gives what ended a task, or nothing if it has not failed.

@@ -16,7 +16,7 @@ import (
 func (d *deployment) rehearsalStack() string { return d.place.stack() + "_rehearsal" }
 
 func (d *deployment) deployRehearsal(ctx context.Context, replicas bool) error {
-	text, err := d.stack.rehearsal(d.image, d.rehearsalStack(), replicas)
+	text, err := d.stack.rehearsal(d.image, replicas)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,22 @@ func (d *deployment) schema(ctx context.Context) error {
 		}
 		return v.jobDone("schema"), nil
 	})
+	if err == nil {
+		d.record.Version = first(d.version, d.labelled(ctx), d.record.Version)
+	}
 	return err
+}
+
+// labelled gives the version that the image was built as, where an engine that has it can
+// be asked.
+func (d *deployment) labelled(ctx context.Context) string {
+	got, err := ask(ctx, d.swarm, func(ctx context.Context, c *client.Client) (client.ImageInspectResult, error) {
+		return c.ImageInspect(ctx, d.image)
+	})
+	if err != nil || got.Config == nil {
+		return ""
+	}
+	return got.Config.Labels["org.opencontainers.image.version"]
 }
 
 // understudies runs one replica of each service beside the real ones, and compares how
@@ -124,25 +139,40 @@ func endedWell(name string, t swarm.Task) (bool, error) {
 }
 
 // endRehearsal removes it, and waits until its networks are gone: a stack cannot be
-// deployed while they go.
+// deployed while they go. Removing is repeated, since Swarm refuses it of a network with
+// a task that has not ended yet.
 func (d *deployment) endRehearsal(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("the rehearsal's networks do not go"))
+	ctx, cancel := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("the rehearsal does not go: docker stack rm "+d.rehearsalStack()))
 	defer cancel()
-	if _, err := d.docker(ctx, "stack", "rm", d.rehearsalStack()); err != nil {
-		return err
-	}
-	filter := client.Filters{}.Add("label", stackLabel+"="+d.rehearsalStack())
 	for {
-		left, err := ask(ctx, d.swarm, func(ctx context.Context, c *client.Client) (client.NetworkListResult, error) {
-			return c.NetworkList(ctx, client.NetworkListOptions{Filters: filter})
-		})
-		if err == nil && len(left.Items) == 0 {
+		left, err := d.rehearsalLeft(ctx)
+		if err == nil && !left {
 			return nil
+		}
+		if err == nil {
+			_, err = d.docker(ctx, "stack", "rm", d.rehearsalStack())
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return errors.Join(context.Cause(ctx), err)
 		case <-time.After(lookEvery):
 		}
 	}
+}
+
+// rehearsalLeft tells whether anything of it is there.
+func (d *deployment) rehearsalLeft(ctx context.Context) (bool, error) {
+	ours := client.Filters{}.Add("label", stackLabel+"="+d.rehearsalStack())
+	return ask(ctx, d.swarm, func(ctx context.Context, c *client.Client) (bool, error) {
+		services, err := c.ServiceList(ctx, client.ServiceListOptions{Filters: ours})
+		if err != nil || len(services.Items) > 0 {
+			return true, err
+		}
+		secrets, err := c.SecretList(ctx, client.SecretListOptions{Filters: ours})
+		if err != nil || len(secrets.Items) > 0 {
+			return true, err
+		}
+		networks, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: ours})
+		return len(networks.Items) > 0, err
+	})
 }

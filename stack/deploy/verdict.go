@@ -62,6 +62,19 @@ func (v view) failure(known map[string]bool) (name string, newest swarm.Task, fo
 	return name, newest, found
 }
 
+// troubled are the tasks that have failed.
+func (v view) troubled() map[string]bool {
+	ids := map[string]bool{}
+	for _, s := range v.services {
+		for _, t := range s.tasks {
+			if trouble(t) != "" {
+				ids[t.ID] = true
+			}
+		}
+	}
+	return ids
+}
+
 // known are all tasks of a moment.
 func (v view) known() map[string]bool {
 	ids := map[string]bool{}

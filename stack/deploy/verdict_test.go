@@ -81,3 +81,59 @@ func TestOnlyNewFailuresOfTheReleaseCount(t *testing.T) {
 		t.Error("a failure of before counts")
 	}
 }
+
+func TestSettledMeansEveryTaskAsTheServiceSays(t *testing.T) {
+	t.Parallel()
+	restarted := serviceOf(newImage, nil, newImage, newImage)
+	restarted.Spec.TaskTemplate.ForceUpdate++
+	limited := serviceOf(newImage, nil, newImage, newImage)
+	limited.Spec.TaskTemplate.Resources = &swarm.ResourceRequirements{Limits: &swarm.Limit{MemoryBytes: 1}}
+	leaving := serviceOf(newImage, nil, newImage, newImage, oldImage)
+	leaving.tasks[2].DesiredState = swarm.TaskStateShutdown
+	everywhere := serviceOf(newImage, nil)
+	everywhere.Spec.Mode = swarm.ServiceMode{Global: &swarm.GlobalService{}}
+	for name, c := range map[string]struct {
+		of   service
+		want bool
+	}{
+		"all there": {serviceOf(newImage, nil, newImage, newImage), true},
+		"all there, and an old one on its way out": {leaving, true},
+		"one too many":                       {serviceOf(newImage, nil, newImage, newImage, newImage), false},
+		"a restart that has not begun":       {restarted, false},
+		"other limits that are not in force": {limited, false},
+		"on every node, and on none yet":     {everywhere, false},
+	} {
+		if got := c.of.settled(); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestAddressIsOneThatOthersCanReach(t *testing.T) {
+	t.Parallel()
+	for own, want := range map[string]string{"10.0.0.1": "10.0.0.1", "0.0.0.0": "10.0.0.7", "127.0.0.1": "10.0.0.7", "": "10.0.0.7"} {
+		n := swarm.Node{Status: swarm.NodeStatus{Addr: own}, ManagerStatus: &swarm.ManagerStatus{Addr: "10.0.0.7:2377"}}
+		if got := address(n); got != want {
+			t.Errorf("a leader that calls itself %q: %q, want %q", own, got, want)
+		}
+	}
+	if got := address(swarm.Node{Status: swarm.NodeStatus{Addr: "10.0.0.2"}}); got != "10.0.0.2" {
+		t.Errorf("a worker: %q", got)
+	}
+}
+
+func TestAReplicaHasToEndByItself(t *testing.T) {
+	t.Parallel()
+	task := func(state swarm.TaskState, code int) swarm.Task {
+		return swarm.Task{Status: swarm.TaskStatus{State: state, ContainerStatus: &swarm.ContainerStatus{ExitCode: code}}}
+	}
+	if ended, err := endedWell("api", task(swarm.TaskStateRunning, 0)); ended || err != nil {
+		t.Errorf("one that runs: %v, %v", ended, err)
+	}
+	if ended, err := endedWell("api", task(swarm.TaskStateShutdown, 0)); !ended || err != nil {
+		t.Errorf("one that has ended: %v, %v", ended, err)
+	}
+	if _, err := endedWell("api", task(swarm.TaskStateShutdown, 137)); err == nil {
+		t.Error("one that was killed passes")
+	}
+}

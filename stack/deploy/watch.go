@@ -11,6 +11,10 @@ import (
 
 const lookEvery = time.Second
 
+// atMost is how long anything is watched, whatever goes on meanwhile: tasks that start and
+// fail again and again are no progress.
+const atMost = 30 * time.Minute
+
 // watcher follows the tasks of a stack: it shows what they do, and notices where nothing
 // happens any more.
 type watcher struct {
@@ -35,6 +39,8 @@ func newWatcher(m *managers, stack string, p place, say *progress) *watcher {
 // Managers that do not answer for a while are waited for: one may just have died.
 func (w *watcher) until(ctx context.Context, what string, done func(view) (bool, error)) (view, error) {
 	w.moved = time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, atMost, fmt.Errorf("%s: not within %v", what, atMost))
+	defer cancel()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
@@ -58,6 +64,11 @@ func (w *watcher) until(ctx context.Context, what string, done func(view) (bool,
 		case <-ticker.C:
 		}
 	}
+}
+
+// first looks until a manager answers.
+func (w *watcher) first(ctx context.Context) (view, error) {
+	return w.until(ctx, "an answer of a manager", func(view) (bool, error) { return true, nil })
 }
 
 // show says what has changed of the tasks since the last look.
