@@ -118,10 +118,11 @@ func schemaJob(service map[string]any) map[string]any {
 	service["command"] = []any{"migrate", "up"}
 	service["healthcheck"] = map[string]any{"disable": true}
 	deploy := map[string]any{"mode": "global-job", "restart_policy": map[string]any{"condition": "none"}}
-	for _, kept := range []string{"resources", "placement"} {
-		if of := section(section(service, "deploy"), kept); of != nil {
-			deploy[kept] = of
-		}
+	if resources := section(section(service, "deploy"), "resources"); resources != nil {
+		deploy["resources"] = resources
+	}
+	if where := section(section(service, "deploy"), "placement")["constraints"]; where != nil {
+		deploy["placement"] = map[string]any{"constraints": where} // the spreading is for replicas
 	}
 	service["deploy"] = deploy
 	return service
