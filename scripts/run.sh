@@ -33,6 +33,7 @@ promote||deploy|deploy to one place what went well in another
 releases||deploy|what was deployed to a place, when, by whom, and how it ended
 scale||deploy|how many replicas a service has
 restart||deploy|start all replicas anew, one after the other
+maintenance||deploy|on, off: close a place for its users
 config||deploy|init, check: the folder of a place
 swarm||swarm|make a Swarm of machines with ssh and Docker: init, join, status, doctor; tunnel to what watches it
 doctor||oncall|what is broken, since when, what changed last, which runbook: what on-call runs first
@@ -44,9 +45,9 @@ help() {
 	local verb other family text
 	printf 'usage: ./scripts/run.sh <verb> [options]     (<verb> -h says more)\n\n'
 	while IFS='|' read -r verb other family text; do
-		printf '  %-9s %s%s\n' "$verb" "$text" "${other:+ (also: $other)}"
+		printf '  %-11s %s%s\n' "$verb" "$text" "${other:+ (also: $other)}"
 	done <<<"$VERBS"
-	printf '  %-9s %s\n' help 'print this table'
+	printf '  %-11s %s\n' help 'print this table'
 }
 
 # lookup prints "verb family" of a verb or its other name.

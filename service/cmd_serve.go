@@ -189,6 +189,7 @@ func (p *program) openSurface(name string) (*postgres.Store, server.SurfaceOptio
 		Log:         p.log,
 		Registerer:  server.ForSurface(p.registry, name),
 		MaxInFlight: p.cfg.MaxInFlight,
+		Maintenance: p.cfg.Maintenance,
 	}
 	store, err := p.openStore(postgres.Options{Application: "minitwit-" + name, MaxOpen: p.cfg.DatabasePool})
 	if err != nil {

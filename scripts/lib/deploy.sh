@@ -81,6 +81,17 @@ Exit codes: those of deploy.
 TEXT
 }
 
+help_maintenance() {
+	cat <<'TEXT'
+usage: ./scripts/run.sh maintenance PLACE on|off
+
+Closes a place for its users: a page that says so, 503 with Retry-After from the API.
+Replicas are updated one after the other, so it takes as long as a deploy. The next deploy
+opens it again. On-call is paged of it: silence EndpointDown in Alertmanager first
+(./scripts/run.sh swarm tunnel leads there).
+TEXT
+}
+
 help_config() {
 	cat <<'TEXT'
 usage: ./scripts/run.sh config init|check PLACE
@@ -95,6 +106,7 @@ cmd_rollback() { deploy_program rollback "$@"; }
 cmd_promote() { deploy_program promote "$@"; }
 cmd_releases() { deploy_program releases "$@"; }
 cmd_scale() { deploy_program scale "$@"; }
+cmd_maintenance() { deploy_program maintenance "$@"; }
 cmd_restart() { deploy_program restart "$@"; }
 
 cmd_config() {

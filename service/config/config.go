@@ -35,6 +35,7 @@ type Config struct {
 	OpsAddr             string        `env:"OPS_ADDR" envDefault:":9100" doc:"where health, metrics and pprof listen; never publish it"`
 	CookieSecure        bool          `env:"COOKIE_SECURE" envDefault:"false" doc:"send cookies over HTTPS only; set it where TLS ends in front of us"`
 	MaxInFlight         int           `env:"MAX_IN_FLIGHT" envDefault:"512" doc:"requests in work on one surface before 503 is answered"`
+	Maintenance         bool          `env:"MAINTENANCE" envDefault:"false" doc:"answer 503 with Retry-After to everything; run.sh maintenance sets it"`
 	Drain               time.Duration `env:"DRAIN" envDefault:"5s" doc:"how long requests are still served after SIGTERM, each with Connection: close"`
 	TaskSlot            string        `env:"TASK_SLOT" doc:"which replica of its service this is, for the log and /status; stack.yml sets it"`
 	NodeName            string        `env:"NODE_NAME" doc:"the machine that it runs on, for the log and /status; stack.yml sets it"`

@@ -20,6 +20,7 @@ const (
 	CodeTooLarge        Code = "too_large"       // more bytes than we read
 	CodeTooMany         Code = "too_many"        // more attempts than we allow
 	CodeUnavailable     Code = "unavailable"     // try again shortly
+	CodeMaintenance     Code = "maintenance"     // closed on purpose for a while
 	CodeInternal        Code = "internal"        // our fault, details are logged
 )
 
@@ -86,5 +87,6 @@ var (
 	ErrInvalidUsername = &Error{Code: CodeInvalid, Message: "Invalid username"}
 	ErrInvalidPassword = &Error{Code: CodeInvalid, Message: "Invalid password"}
 	ErrNotAuthorized   = &Error{Code: CodeForbidden, Message: "You are not authorized to use this resource!"}
+	ErrMaintenance     = &Error{Code: CodeMaintenance, Message: "MiniTwit is being maintained. Please try again in a few minutes."}
 	ErrUserNotFound    = &Error{Code: CodeNotFound, Message: "There is no user of that name"}
 )

@@ -18,6 +18,7 @@ var statuses = map[minitwit.Code]int{
 	minitwit.CodeTooLarge:        http.StatusRequestEntityTooLarge,
 	minitwit.CodeTooMany:         http.StatusTooManyRequests,
 	minitwit.CodeUnavailable:     http.StatusServiceUnavailable,
+	minitwit.CodeMaintenance:     http.StatusServiceUnavailable,
 }
 
 // retryAfter says, in seconds, when trying again makes sense.
@@ -49,7 +50,7 @@ func errorHandler(render renderError) echo.HTTPErrorHandler {
 			return // the status is sent; only the log can tell now
 		}
 		status, message := describe(err)
-		if wait, ok := retryAfter[status]; ok {
+		if wait, ok := retryAfter[status]; ok && c.Response().Header().Get(echo.HeaderRetryAfter) == "" {
 			c.Response().Header().Set(echo.HeaderRetryAfter, wait)
 		}
 		defer func() {

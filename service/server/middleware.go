@@ -204,6 +204,20 @@ func drill(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// maintenanceSeconds is when clients shall come again.
+const maintenanceSeconds = "120"
+
+// closed refuses everything but what the page that says so is made of.
+func closed(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if strings.HasPrefix(c.Request().URL.Path, "/static/") {
+			return next(c)
+		}
+		c.Response().Header().Set(echo.HeaderRetryAfter, maintenanceSeconds)
+		return minitwit.ErrMaintenance
+	}
+}
+
 // shed answers 503 at once when too many requests are in work: those would
 // only wait in memory for a database that is already busy.
 func shed(limit int) echo.MiddlewareFunc {

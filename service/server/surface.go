@@ -33,6 +33,8 @@ type SurfaceOptions struct {
 	Log         zerolog.Logger
 	Registerer  prometheus.Registerer
 	MaxInFlight int
+	// Maintenance closes the surface: 503 with Retry-After to everything.
+	Maintenance bool
 }
 
 // apiHeaders and webHeaders are on every answer of a surface, errors included.
@@ -92,6 +94,9 @@ func newSurface(name, alive string, always map[string]string, render renderError
 		shed(o.MaxInFlight),
 		bound,
 	)
+	if o.Maintenance {
+		s.handler.Use(closed)
+	}
 	s.server = &http.Server{
 		Handler:           headAsGet(s.handler),
 		ReadHeaderTimeout: headerTimeout,

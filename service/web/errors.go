@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"github.com/labstack/echo/v4"
+
+	"minitwit/service/minitwit"
 )
 
 type errorPage struct {
@@ -49,6 +51,9 @@ func (w *Web) renderLastResort() ([]byte, error) {
 
 func newErrorPage(status int, message string) *errorPage {
 	title, help := explain(status)
+	if message == minitwit.ErrMaintenance.Message {
+		title, help = "Under maintenance", "MiniTwit is being worked on. Whatever was confirmed to you is safe."
+	}
 	if status >= http.StatusInternalServerError {
 		message = "" // what broke in here helps nobody out there
 	}

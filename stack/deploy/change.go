@@ -76,6 +76,26 @@ func (d *deployment) verbRestart(ctx context.Context, f flags) error {
 	})
 }
 
+// verbMaintenance closes a place for its users, or opens it. The API is updated like the
+// UI, one replica after the other.
+func (d *deployment) verbMaintenance(ctx context.Context, f flags) error {
+	if len(f.rest) != 1 || f.rest[0] != "on" && f.rest[0] != "off" {
+		return failure{exitUsage, "maintenance", errors.New("on or off?")}
+	}
+	setting := "MAINTENANCE=" + map[string]string{"on": "true", "off": "false"}[f.rest[0]]
+	return d.change(ctx, "maintenance "+f.rest[0], func(ctx context.Context) error {
+		return d.respec(ctx, "maintenance", func(_ string, spec *swarm.ServiceSpec) bool {
+			env := spec.TaskTemplate.ContainerSpec.Env
+			at := slices.IndexFunc(env, func(e string) bool { return strings.HasPrefix(e, "MAINTENANCE=") })
+			if at < 0 || env[at] == setting {
+				return false
+			}
+			env[at] = setting
+			return true
+		})
+	})
+}
+
 // change does something to a stack that runs, with the lock and the checks of a deploy.
 func (d *deployment) change(ctx context.Context, what string, do func(context.Context) error) error {
 	v, err := d.swarm.look(ctx, d.place.stack())

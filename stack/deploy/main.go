@@ -126,6 +126,8 @@ func run(ctx context.Context, f flags, out io.Writer, say *progress) error {
 		return d.verbPromote(ctx, f, out)
 	case "scale":
 		return d.verbScale(ctx, f)
+	case "maintenance":
+		return d.verbMaintenance(ctx, f)
 	case "restart":
 		return d.verbRestart(ctx, f)
 	case "check":
