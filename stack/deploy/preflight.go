@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
@@ -22,16 +23,22 @@ const cliNeeded, engineNeeded = "26.0.0", "25.0.1"
 
 var byDigest = regexp.MustCompile(`^[^@\s]+@sha256:[0-9a-f]{64}$`)
 
+// familiar is how Swarm writes an image's name.
+func familiar(image string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(image, "docker.io/"), "library/")
+}
+
 // preflight finds what would go wrong before anything is touched. It names everything
 // that is wrong at once.
 func (d *deployment) preflight(ctx context.Context) error {
+	d.image = familiar(d.image)
 	if !byDigest.MatchString(d.image) {
 		return fmt.Errorf("%q is no image by digest (NAME@sha256:…): under a tag each node may run another program", d.image)
 	}
 	if err := d.checkCLI(ctx); err != nil {
 		return err
 	}
-	v, err := d.swarm.look(ctx, d.place.stack())
+	v, err := d.steady(ctx)
 	if err != nil {
 		return fmt.Errorf("no manager answers: %w", err)
 	}
@@ -50,6 +57,25 @@ func (d *deployment) preflight(ctx context.Context) error {
 	}
 	d.say.note("%d nodes ready, %d services, image %s", len(v.workers()), len(d.stack.images()), short(d.image))
 	return nil
+}
+
+// steadyWithin is how long a manager may have missed a heartbeat before it counts.
+const steadyWithin = 20 * time.Second
+
+// steady looks until nothing is wrong with the nodes, or that is no passing thing.
+func (d *deployment) steady(ctx context.Context) (view, error) {
+	end := time.Now().Add(steadyWithin)
+	for {
+		v, err := d.swarm.look(ctx, d.place.stack())
+		if err == nil && len(checkNodes(v)) == 0 || time.Now().After(end) {
+			return v, err
+		}
+		select {
+		case <-ctx.Done():
+			return v, context.Cause(ctx)
+		case <-time.After(lookEvery):
+		}
+	}
 }
 
 func (d *deployment) checkCLI(ctx context.Context) error {

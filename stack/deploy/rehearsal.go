@@ -38,7 +38,8 @@ func (r rendered) services() map[string]any { return section(r, "services") }
 func (r rendered) images() map[string]string {
 	found := map[string]string{}
 	for name := range r.services() {
-		found[name], _ = section(r.services(), name)["image"].(string)
+		image, _ := section(r.services(), name)["image"].(string)
+		found[name] = familiar(image)
 	}
 	return found
 }
@@ -69,7 +70,7 @@ func (r rendered) rehearsal(image string, replicas bool) ([]byte, error) {
 	services := map[string]any{}
 	for name := range r.services() {
 		one := maps.Clone(section(r.services(), name))
-		if one["image"] != image {
+		if name, _ := one["image"].(string); familiar(name) != image {
 			continue
 		}
 		if replicas {

@@ -132,3 +132,15 @@ func TestAStackWithoutTheImageCannotBeRehearsed(t *testing.T) {
 		t.Error("a stack of nothing: no error")
 	}
 }
+
+func TestImagesAreNamedAsSwarmNamesThem(t *testing.T) {
+	t.Parallel()
+	for image, want := range map[string]string{
+		"docker.io/anna/minitwit@sha256:aa": "anna/minitwit@sha256:aa", "docker.io/library/minitwit@sha256:aa": "minitwit@sha256:aa",
+		"registry.example/library/minitwit@sha256:aa": "registry.example/library/minitwit@sha256:aa", "anna/minitwit@sha256:aa": "anna/minitwit@sha256:aa",
+	} {
+		if got := familiar(image); got != want {
+			t.Errorf("%s: %s, want %s", image, got, want)
+		}
+	}
+}
