@@ -155,6 +155,7 @@ DATABASE_URL_FILE=$STATE/database.url
 PASSWORD_KEY_FILE=$(lab_secret password.key)
 SESSION_KEY_FILE=$(lab_secret session.key)
 STALL_SECONDS=240
+SOAK_SECONDS=30
 TEXT
 }
 
