@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -21,6 +22,7 @@ func parseRendered(text []byte) (rendered, error) {
 		return nil, fmt.Errorf("what docker stack config printed: %w", err)
 	}
 	r := rendered(plain)
+	maps.DeleteFunc(r, func(key string, _ any) bool { return strings.HasPrefix(key, "x-") }) // merged in already
 	if len(r.services()) == 0 {
 		return nil, errors.New("the stack's files have no services")
 	}
