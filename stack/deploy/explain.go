@@ -20,7 +20,7 @@ const logLines = "8"
 func (d *deployment) explain(ctx context.Context, v view, name string, t swarm.Task) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	text := fmt.Sprintf("%s.%d on %s: %s", name, t.Slot, v.node(t), meaning(trouble(t)))
+	text := fmt.Sprintf("%s on %s: %s", nameOf(name, t), v.node(t), meaning(trouble(t)))
 	if said := d.lastCheck(ctx, v, t); said != "" {
 		text += "\n  its last healthcheck said: " + said
 	}

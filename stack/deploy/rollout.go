@@ -101,7 +101,6 @@ func (d *deployment) reason(ctx context.Context, v view, known map[string]bool, 
 // of its tasks ends.
 func (d *deployment) soak(ctx context.Context) error {
 	w := newWatcher(d.swarm, d.place.stack(), d.place, d.say)
-	w.skip(d.before)
 	v, err := w.first(ctx)
 	if err != nil {
 		return err

@@ -61,10 +61,13 @@ func (d *deployment) labelled(ctx context.Context) string {
 // understudies runs one replica of each service beside the real ones, and compares how
 // they answer.
 func (d *deployment) understudies(ctx context.Context) error {
+	w := newWatcher(d.swarm, d.rehearsalStack(), d.place, d.say)
+	if _, err := w.first(ctx); err != nil { // the schema's job is told already
+		return err
+	}
 	if err := d.deployRehearsal(ctx, true); err != nil {
 		return err
 	}
-	w := newWatcher(d.swarm, d.rehearsalStack(), d.place, d.say)
 	v, err := w.until(ctx, "the rehearsal", func(v view) (bool, error) {
 		if name, t, failed := v.failure(nil); failed {
 			return false, d.explain(ctx, v, name, t)

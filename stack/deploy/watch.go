@@ -23,6 +23,7 @@ type watcher struct {
 	say         *progress
 	room, stall time.Duration
 
+	quiet   bool
 	shown   map[string]string    // what was said of a task last
 	pending map[string]time.Time // since when it has had no room
 	moved   time.Time            // when anything changed last
@@ -66,8 +67,10 @@ func (w *watcher) until(ctx context.Context, what string, done func(view) (bool,
 	}
 }
 
-// first looks until a manager answers.
+// first looks until a manager answers, and takes what is there for said.
 func (w *watcher) first(ctx context.Context) (view, error) {
+	w.quiet = true
+	defer func() { w.quiet = false }()
 	return w.until(ctx, "an answer of a manager", func(view) (bool, error) { return true, nil })
 }
 
@@ -77,10 +80,20 @@ func (w *watcher) show(v view) {
 		for _, t := range v.services[name].tasks {
 			if text := stateOf(t); w.shown[t.ID] != text {
 				w.shown[t.ID], w.moved = text, time.Now()
-				w.say.task(fmt.Sprintf("%s.%d on %s", name, t.Slot, v.node(t)), text)
+				if !w.quiet {
+					w.say.task(nameOf(name, t)+" on "+v.node(t), text)
+				}
 			}
 		}
 	}
+}
+
+// nameOf is what people call a task; of a job that runs on each node there is one each.
+func nameOf(service string, t swarm.Task) string {
+	if t.Slot == 0 {
+		return service
+	}
+	return fmt.Sprintf("%s.%d", service, t.Slot)
 }
 
 // skip takes what is there for said.
@@ -112,7 +125,7 @@ func (w *watcher) noRoom(v view) string {
 			if !known {
 				w.pending[t.ID] = time.Now()
 			} else if waited := time.Since(since); waited > w.room {
-				return fmt.Sprintf("no node has room for %s.%d since %.0f s: %s", name, t.Slot, waited.Seconds(), first(t.Status.Err, t.Status.Message))
+				return fmt.Sprintf("no node has room for %s since %.0f s: %s", nameOf(name, t), waited.Seconds(), first(t.Status.Err, t.Status.Message))
 			}
 		}
 	}
