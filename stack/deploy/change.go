@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 )
@@ -110,7 +111,7 @@ func (d *deployment) change(ctx context.Context, what string, do func(context.Co
 		return failure{exitRefused, "preflight", err}
 	}
 	d.image = v.services["api"].image()
-	d.record.Seconds = map[string]float64{}
+	d.record = record{At: time.Now(), Seconds: map[string]float64{}}
 	return d.withLock(ctx, what, func(ctx context.Context) error {
 		err := do(ctx)
 		if errors.As(err, new(failure)) || err == nil {

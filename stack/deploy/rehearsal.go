@@ -68,7 +68,10 @@ func (r rendered) fingerprint() ([]byte, error) {
 // replica each, on ports of their own, and names of their own for all that a stack owns.
 // Without replicas it has but a job that runs once on each node: it brings the schema up
 // to date, and so proves that every node can get and run the image and reach the database.
-func (r rendered) rehearsal(image string, replicas bool) ([]byte, error) {
+//
+// Once is another word for each rehearsal, for its network: a node may still hold on to one
+// of the same name that has just been removed ("invalid endpoint settings").
+func (r rendered) rehearsal(image, once string, replicas bool) ([]byte, error) {
 	services := map[string]any{}
 	for name := range r.services() {
 		one := maps.Clone(section(r.services(), name))
@@ -86,9 +89,9 @@ func (r rendered) rehearsal(image string, replicas bool) ([]byte, error) {
 	}
 	out := maps.Clone(r)
 	out["services"] = services
-	for _, kind := range []string{"secrets", "configs"} {
+	for kind, prefix := range map[string]string{"secrets": "rehearsal_", "configs": "rehearsal_", "networks": "rehearsal_" + once + "_"} {
 		if of := section(r, kind); len(of) > 0 {
-			out[kind] = renamed(of)
+			out[kind] = renamed(of, prefix)
 		}
 	}
 	return yaml.Marshal(map[string]any(out))
@@ -131,15 +134,18 @@ func schemaJob(service map[string]any) map[string]any {
 	return service
 }
 
-// renamed gives secrets or configs names of their own: removing the rehearsal would
+// renamed gives secrets, configs or networks names of their own: removing the rehearsal would
 // otherwise take the real stack's away.
-func renamed(all map[string]any) map[string]any {
+func renamed(all map[string]any, prefix string) map[string]any {
 	out := map[string]any{}
 	for key := range all {
 		one := maps.Clone(section(all, key))
+		if one == nil {
+			one = map[string]any{}
+		}
 		if one["external"] != true {
 			name, _ := one["name"].(string)
-			one["name"] = "rehearsal_" + first(name, key) // Swarm allows 64 characters
+			one["name"] = prefix + first(name, key) // Swarm allows 64 characters
 		}
 		out[key] = one
 	}

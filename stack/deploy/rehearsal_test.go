@@ -44,7 +44,7 @@ func rehearsed(t *testing.T, replicas bool) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := r.rehearsal("r/minitwit@sha256:bb", replicas)
+	text, err := r.rehearsal("r/minitwit@sha256:bb", "x1", replicas)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +75,9 @@ func TestTheRehearsalStandsBesideTheStackAndTouchesNothingOfIt(t *testing.T) {
 	}
 	if d := cmp.Diff(want, section(got, "secrets")); d != "" {
 		t.Errorf("secrets (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff(map[string]any{"minitwit": map[string]any{"driver": "overlay", "name": "rehearsal_x1_minitwit"}}, section(got, "networks")); d != "" {
+		t.Errorf("networks (-want +got):\n%s", d)
 	}
 }
 
@@ -125,7 +128,7 @@ func TestAStackWithoutTheImageCannotBeRehearsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.rehearsal("r/other@sha256:dd", true); err == nil {
+	if _, err := r.rehearsal("r/other@sha256:dd", "x1", true); err == nil {
 		t.Error("no error")
 	}
 	if _, err := parseRendered([]byte("version: '3'\n")); err == nil {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,7 +18,7 @@ import (
 func (d *deployment) rehearsalStack() string { return d.place.stack() + "_rehearsal" }
 
 func (d *deployment) deployRehearsal(ctx context.Context, replicas bool) error {
-	text, err := d.stack.rehearsal(d.image, replicas)
+	text, err := d.stack.rehearsal(d.image, strconv.FormatInt(d.record.At.Unix(), 36), replicas)
 	if err != nil {
 		return err
 	}
@@ -78,6 +80,9 @@ func (d *deployment) understudies(ctx context.Context) error {
 		return err
 	}
 	bases := d.bases(v, rehearsalOffset)
+	if err := d.reached(ctx, bases); err != nil {
+		return err
+	}
 	var olds map[string][]string
 	if len(d.before.services) > 0 {
 		olds = d.bases(v, 0)
@@ -88,6 +93,36 @@ func (d *deployment) understudies(ctx context.Context) error {
 	}
 	d.say.note("%d requests to the new release, %d failed; %d to the one that runs, %d failed", fresh.asked, fresh.failed, d.old.asked, d.old.failed)
 	return d.farewell(ctx, w, v)
+}
+
+// reached waits until every node's new ports lead somewhere: gossip has to tell each
+// node, which takes seconds.
+func (d *deployment) reached(ctx context.Context, bases map[string][]string) error {
+	ctx, cancel := context.WithTimeout(ctx, d.place.seconds("ROOM_SECONDS"))
+	defer cancel()
+	for _, q := range questions[:2] { // one of each surface
+		for _, base := range bases[q.surface] {
+			for {
+				_, err := d.probing.once(ctx, base, q)
+				if !refused(err) {
+					break
+				}
+				select {
+				case <-ctx.Done():
+					return fmt.Errorf("%s: nobody answers there: %w", base, err)
+				case <-time.After(probePause):
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// refused tells whether there was no answer at all, not even a wrong one.
+func refused(err error) bool {
+	var network net.Error
+	var failed *net.OpError
+	return errors.As(err, &failed) || errors.As(err, &network)
 }
 
 // farewell lets the understudies be stopped as every replica is at the next deploy: one
