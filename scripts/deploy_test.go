@@ -11,8 +11,17 @@ func TestDeployMisuseIsOneLineAndExitTwo(t *testing.T) {
 	t.Parallel()
 	dir := clone(t)
 	for _, args := range [][]string{
-		{"deploy"}, {"deploy", "--json"}, {"deploy", "Up/There"}, {"rollback"}, {"releases"}, {"scale"}, {"restart", ".."},
-		{"config"}, {"config", "init"}, {"config", "init", "../x"}, {"config", "show", "x"},
+		{"deploy"},
+		{"deploy", "--json"},
+		{"deploy", "Up/There"},
+		{"rollback"},
+		{"releases"},
+		{"scale"},
+		{"restart", ".."},
+		{"config"},
+		{"config", "init"},
+		{"config", "init", "../x"},
+		{"config", "show", "x"},
 	} {
 		got := runIn(t, dir, args...)
 		if got.code != 2 || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 {

@@ -21,7 +21,7 @@ func (d *deployment) explain(ctx context.Context, v view, name string, t swarm.T
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	text := fmt.Sprintf("%s on %s: %s", nameOf(name, t), v.node(t), meaning(trouble(t)))
-	if said := d.lastCheck(ctx, v, t); said != "" {
+	if said := d.lastCheck(ctx, t); said != "" {
 		text += "\n  its last healthcheck said: " + said
 	}
 	if tail := d.tail(ctx, t.ID); tail != "" {
@@ -52,7 +52,7 @@ func meaning(words string) string {
 	return words
 }
 
-func (d *deployment) lastCheck(ctx context.Context, v view, t swarm.Task) string {
+func (d *deployment) lastCheck(ctx context.Context, t swarm.Task) string {
 	if t.Status.ContainerStatus == nil {
 		return ""
 	}

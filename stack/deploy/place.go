@@ -36,7 +36,7 @@ var secretFiles = map[string]string{
 // More settings, NAME=VALUE, stand above those of the file.
 func readPlace(repo, dir, name string, more []string) (place, error) {
 	p := place{name: name, dir: dir, repo: repo}
-	content, err := os.ReadFile(filepath.Join(dir, settingsFile)) //nolint:gosec // the operator's own folder
+	content, err := os.ReadFile(filepath.Join(dir, settingsFile))
 	if err != nil {
 		return p, fmt.Errorf("no place %q: %w; make one: ./scripts/run.sh config init %s", name, err, name)
 	}
@@ -115,7 +115,7 @@ func secretSHA(path string) (string, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return "", fmt.Errorf("%s can be read by others: chmod 600 %s", path, path)
 	}
-	content, err := os.ReadFile(path) //nolint:gosec // the operator's own file
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
 	}

@@ -180,10 +180,10 @@ func (d *deployment) showChanges(ctx context.Context, last record, out io.Writer
 		return err
 	}
 	old, fresh := filepath.Join(d.work, "runs"), filepath.Join(d.work, "would-run")
-	if err := errors.Join(os.WriteFile(old, []byte(last.Stack), 0o600), os.WriteFile(fresh, now, 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(old, []byte(last.Stack), 0o600), os.WriteFile(fresh, now, 0o600)); err != nil { //nolint:gosec // in our own folder
 		return err
 	}
-	text, err := exec.CommandContext(ctx, "diff", "-u", "--label", "runs", "--label", "would run", old, fresh).Output()
+	text, err := exec.CommandContext(ctx, "diff", "-u", "--label", "runs", "--label", "would run", old, fresh).Output() //nolint:gosec // our own files
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() > 1) {
 		return fmt.Errorf("diff: %w", err)

@@ -97,8 +97,14 @@ func TestAtLeastComparesVersionsByNumber(t *testing.T) {
 		have, want string
 		ok         bool
 	}{
-		{"26.1.5+dfsg1", "26.0.0", true}, {"26.0.0", "26.0.0", true}, {"25.0.9", "26.0.0", false}, {"100.0.0", "26.0.0", true},
-		{"20.10.24+dfsg1", "25.0.1", false}, {"25.0.0-rc.1", "25.0.1", false}, {"28", "26.0.0", true}, {"", "1", false},
+		{"26.1.5+dfsg1", "26.0.0", true},
+		{"26.0.0", "26.0.0", true},
+		{"25.0.9", "26.0.0", false},
+		{"100.0.0", "26.0.0", true},
+		{"20.10.24+dfsg1", "25.0.1", false},
+		{"25.0.0-rc.1", "25.0.1", false},
+		{"28", "26.0.0", true},
+		{"", "1", false},
 	} {
 		if atLeast(c.have, c.want) != c.ok {
 			t.Errorf("atLeast(%q, %q) is %v", c.have, c.want, !c.ok)

@@ -100,16 +100,16 @@ func TestTheSchemaIsTheImagesOwnBusinessOnEachNode(t *testing.T) {
 
 func TestTheFingerprintIsTheSameFromAnotherMachine(t *testing.T) {
 	t.Parallel()
-	of := func(text string) string {
-		r, err := parseRendered([]byte(text))
+	of := func(stack string) string {
+		r, err := parseRendered([]byte(stack))
 		if err != nil {
 			t.Fatal(err)
 		}
-		print, err := r.fingerprint()
+		text, err := r.fingerprint()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return string(print)
+		return string(text)
 	}
 	if d := cmp.Diff(of(stackOf), of(strings.ReplaceAll(stackOf, "/home/anna", "/home/bob"))); d != "" {
 		t.Errorf("other paths change it:\n%s", d)

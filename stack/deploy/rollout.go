@@ -92,9 +92,9 @@ func patiently(ctx context.Context, do func() error) error {
 // words, since Swarm's own message names none.
 func (d *deployment) reason(ctx context.Context, v view, known map[string]bool, name, why string) error {
 	if service, t, found := v.failure(known); found {
-		return fmt.Errorf("Swarm has given up %s: %w", name, d.explain(ctx, v, service, t))
+		return fmt.Errorf("given up by Swarm: %s: %w", name, d.explain(ctx, v, service, t))
 	}
-	return fmt.Errorf("Swarm has given up %s: %s", name, why)
+	return fmt.Errorf("given up by Swarm: %s: %s", name, why)
 }
 
 // soak asks the new release, in the old one's place, on each node, and watches that none

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -209,7 +210,7 @@ func writeDeploys(w io.Writer, results []result) {
 			safe = fmt.Sprintf("%g s", float64(*r.Strength))
 		}
 		rows = append(rows, []string{
-			r.What, first(r.Caught, "–"), safe, fmt.Sprintf("%d of %d", r.Failed, r.Sent), fmt.Sprint(*r.Exit),
+			r.What, first(r.Caught, "–"), safe, fmt.Sprintf("%d of %d", r.Failed, r.Sent), strconv.Itoa(*r.Exit),
 			strings.ReplaceAll(first(r.Message, "–"), "|", "\\|"),
 		})
 	}

@@ -51,5 +51,5 @@ func wrongURL(_ context.Context, r *run) error {
 	}
 	user, rest, _ := strings.Cut(strings.TrimPrefix(string(url), "postgres://"), ":")
 	_, host, _ := strings.Cut(rest, "@")
-	return os.WriteFile(filepath.Join(r.lab.state, "database.url.wrong"), []byte("postgres://"+user+":guessed@"+host), 0o600)
+	return os.WriteFile(filepath.Join(r.lab.state, "database.url.wrong"), []byte("postgres://"+user+":guessed@"+host), 0o600) //nolint:gosec // in the state of the lab
 }
