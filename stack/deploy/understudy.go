@@ -80,7 +80,7 @@ func (d *deployment) understudies(ctx context.Context) error {
 		return err
 	}
 	bases := d.bases(v, rehearsalOffset)
-	if err := d.reached(ctx, bases); err != nil {
+	if err := d.reached(ctx, w, bases); err != nil {
 		return err
 	}
 	var olds map[string][]string
@@ -97,7 +97,7 @@ func (d *deployment) understudies(ctx context.Context) error {
 
 // reached waits until every node's new ports lead somewhere: gossip has to tell each
 // node, which takes seconds.
-func (d *deployment) reached(ctx context.Context, bases map[string][]string) error {
+func (d *deployment) reached(ctx context.Context, w *watcher, bases map[string][]string) error {
 	ctx, cancel := context.WithTimeout(ctx, d.place.seconds("ROOM_SECONDS"))
 	defer cancel()
 	for _, q := range questions[:2] { // one of each surface
@@ -106,6 +106,9 @@ func (d *deployment) reached(ctx context.Context, bases map[string][]string) err
 				_, err := d.probing.once(ctx, base, q)
 				if !refused(err) {
 					break
+				}
+				if failed := d.noFailure(ctx, w, nil); failed != nil { // a question may have ended it
+					return failed
 				}
 				select {
 				case <-ctx.Done():
