@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -145,7 +146,7 @@ func run(ctx context.Context, f flags, out io.Writer, say *progress) error {
 
 // verbDeploy: the image is the one asked for, of a release before, or the place's own.
 func (d *deployment) verbDeploy(ctx context.Context, f flags, out io.Writer) (err error) {
-	d.image = first(f.image, d.place.settings["IMAGE"])
+	d.image = cmp.Or(f.image, d.place.settings["IMAGE"])
 	if len(f.rest) > 0 {
 		if d.image, err = d.find(ctx, f.rest[0]); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -202,7 +203,7 @@ func (d *deployment) versionOf(all []keptRecord) string {
 			return r.Version
 		}
 	}
-	return first(d.version, d.place.settings["VERSION"], short(d.image))
+	return cmp.Or(d.version, d.place.settings["VERSION"], short(d.image))
 }
 
 // prune removes the stack's secrets and configs that no service uses any more, nor would

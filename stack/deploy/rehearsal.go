@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -145,7 +146,7 @@ func renamed(all map[string]any, prefix string) map[string]any {
 		}
 		if one["external"] != true {
 			name, _ := one["name"].(string)
-			one["name"] = prefix + first(name, key) // Swarm allows 64 characters
+			one["name"] = prefix + cmp.Or(name, key) // Swarm allows 64 characters
 		}
 		out[key] = one
 	}

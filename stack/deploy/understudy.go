@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ func (d *deployment) schema(ctx context.Context) error {
 		return v.jobDone("schema"), nil
 	})
 	if err == nil {
-		d.record.Version = first(d.version, d.labelled(ctx), d.record.Version)
+		d.record.Version = cmp.Or(d.version, d.labelled(ctx), d.record.Version)
 	}
 	return err
 }

@@ -41,15 +41,6 @@ func sameUpdate(a, b *swarm.UpdateStatus) bool {
 	return a != nil && b != nil && a.StartedAt != nil && b.StartedAt != nil && a.StartedAt.Equal(*b.StartedAt)
 }
 
-func first(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
-}
-
 // failure finds the newest task that has failed and was not known before.
 func (v view) failure(known map[string]bool) (name string, newest swarm.Task, found bool) {
 	for _, service := range v.names() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,7 +126,7 @@ func (w *watcher) noRoom(v view) string {
 			if !known {
 				w.pending[t.ID] = time.Now()
 			} else if waited := time.Since(since); waited > w.room {
-				return fmt.Sprintf("no node has room for %s since %.0f s: %s", nameOf(name, t), waited.Seconds(), first(t.Status.Err, t.Status.Message))
+				return fmt.Sprintf("no node has room for %s since %.0f s: %s", nameOf(name, t), waited.Seconds(), cmp.Or(t.Status.Err, t.Status.Message))
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,7 +72,7 @@ func (a attempt) make(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	r.say("exit %d, caught by %s", code, first(record.Caught, "nothing"))
+	r.say("exit %d, caught by %s", code, cmp.Or(record.Caught, "nothing"))
 	line, _, _ := strings.Cut(record.Message, "\n")
 	r.deploy = deployed{Exit: &code, Caught: record.Caught, Message: line}
 	if err := r.recovered(ctx, "all replicas run, of one release", func(s snapshot) bool {
@@ -156,15 +157,6 @@ func (r *run) listen(ctx context.Context, a attempt, said io.Reader, v *verb) (f
 	return errors.Join(failed, lines.Err())
 }
 
-func first(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
-}
-
 // tenDeploys deploys two releases in turn.
 func tenDeploys(ctx context.Context, r *run) error {
 	image := r.images.next
@@ -210,8 +202,8 @@ func writeDeploys(w io.Writer, results []result) {
 			safe = fmt.Sprintf("%g s", float64(*r.Strength))
 		}
 		rows = append(rows, []string{
-			r.What, first(r.Caught, "–"), safe, fmt.Sprintf("%d of %d", r.Failed, r.Sent), strconv.Itoa(*r.Exit),
-			strings.ReplaceAll(first(r.Message, "–"), "|", "\\|"),
+			r.What, cmp.Or(r.Caught, "–"), safe, fmt.Sprintf("%d of %d", r.Failed, r.Sent), strconv.Itoa(*r.Exit),
+			strings.ReplaceAll(cmp.Or(r.Message, "–"), "|", "\\|"),
 		})
 	}
 	if len(rows) > 0 {
