@@ -24,11 +24,31 @@ apt_install() {
 	step "installing $* with apt-get"
 	make_state
 	if [[ -z $APT_UPDATED ]]; then
-		as_root apt-get update >>"$log" 2>&1 || apt_failed update
+		as_root apt-get -o Acquire::Retries=3 update >>"$log" 2>&1 || apt_failed update
 		APT_UPDATED=yes
 	fi
 	as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y --no-install-recommends "$@" >>"$log" 2>&1 || apt_failed "install $*"
+		apt-get -o Acquire::Retries=3 install -y --no-install-recommends "$@" >>"$log" 2>&1 || apt_failed "install $*"
+}
+
+# debian TREE LOG ARGUMENTS… makes a tree of Debian 13's packages, unless another clone
+# has just made the same. Mirrors stumble, so it tries three times.
+debian() {
+	local tree=$1 log=$2 began=$SECONDS try
+	mkdir -p "${tree%/*}"
+	exec 7>"$tree.lock"
+	flock 7
+	[[ ! -d $tree ]] || { exec 7>&- && return; }
+	for try in 1 2 3; do
+		rm -rf "$tree.new"
+		if mmdebstrap --quiet --aptopt='Acquire::Retries "3"' "${@:3}" trixie "$tree.new" >"$log" 2>&1; then
+			mv "$tree.new" "$tree"
+			exec 7>&-
+			note "made in $((SECONDS - began)) s: $tree"
+			return
+		fi
+	done
+	failed_with "$log" "mmdebstrap failed $try times"
 }
 
 apt_failed() {
@@ -63,6 +83,11 @@ apt_install_daemons() {
 	(apt_install "$@") || failed=yes
 	as_root rm -f "$guard"
 	[[ -z $failed ]] || exit 1
+}
+
+need_chromium() {
+	have chromium || have chromium-browser || have google-chrome ||
+		[[ -d '/Applications/Google Chrome.app' ]] || apt_install chromium
 }
 
 # need_monitoring installs what watches: for the tests of its configuration, and for

@@ -37,6 +37,12 @@ on_error() {
 set -E
 trap 'on_error "$?" "${BASH_SOURCE[0]#"$ROOT"/}" "$LINENO"' ERR
 
+# failed_with LOG TEXT is die, behind the end of what was said.
+failed_with() {
+	tail -n 5 "$1" >&2
+	die "$2; its log: $1"
+}
+
 # misuse is die for a wrong command line: exit 2, as with the shell's own tools.
 misuse() {
 	printf '%srun.sh: %s%s\n' "$RED" "$*" "$PLAIN" >&2

@@ -22,20 +22,16 @@ tree_up() {
 
 # shellcheck disable=SC2016 # $1 of a hook is mmdebstrap's
 make_tree() {
-	local packages began=$SECONDS
+	local packages
 	step 'making the root file system of the nodes, once (a minute or two)'
 	packages=$(grep -v '^#' "$RECIPE/packages" | paste -sd ,)
-	rm -rf "$1.new"
 	mkdir -p "$LAB_CACHE"
-	mmdebstrap --quiet --variant=minbase --include="$packages" \
+	debian "$1" "$STATE/log/tree.log" --variant=minbase --include="$packages" \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
 		--essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"' \
 		--essential-hook='echo MODULES=list >"$1/etc/initramfs-tools/conf.d/lab"' \
-		--essential-hook="upload $RECIPE/boot-modules /usr/share/initramfs-tools/modules.d/lab" \
-		trixie "$1.new" >"$STATE/log/tree.log" 2>&1 || failed_with "$STATE/log/tree.log" 'mmdebstrap failed'
-	mv "$1.new" "$1"
-	note "made in $((SECONDS - began)) s: $1"
+		--essential-hook="upload $RECIPE/boot-modules /usr/share/initramfs-tools/modules.d/lab"
 }
 
 # disk_up makes the disk that all nodes start from.
@@ -61,11 +57,6 @@ make_disk() {
 		failed_with "$STATE/log/disk.log" 'mke2fs failed'
 	rm -rf "$copy"
 	mv "$new" "$1"
-}
-
-failed_with() {
-	tail -n 5 "$1" >&2
-	die "$2; its log: $1"
 }
 
 # data_disk makes a node's own, formatted: the small Debian inside has no mkfs.

@@ -3,6 +3,7 @@
 
 . "$ROOT/scripts/lib/db.sh"
 . "$ROOT/scripts/lib/build.sh"
+. "$ROOT/scripts/lib/loki.sh"
 
 help_logs() {
 	cat <<'TEXT'
@@ -109,7 +110,6 @@ logs_tail() {
 	exec tail -n "${lines:-50}" ${follow:+-F} "${found[@]}"
 }
 
-LOGS_CACHE=${MINITWIT_LAB_CACHE:-${XDG_CACHE_HOME:-/var/cache}/minitwit-lab}
 AGENT_PACKAGES=syslog-ng-core,syslog-ng-mod-http
 
 help_logs_test() {
@@ -135,14 +135,9 @@ cmd_logs_test() {
 	have prometheus-node-exporter || apt_install_daemons prometheus-node-exporter
 	[[ -n $(pg_programs '') ]] || apt_install_postgresql
 	make_state
-	mkdir -p "$LOGS_CACHE"
-	exec 8>"$LOGS_CACHE/lock" # other clones make the same
-	flock 8
-	tree=$LOGS_CACHE/syslog-ng-$(printf '%s trixie' "$AGENT_PACKAGES" | digest | cut -c 1-12)
+	loki=$LOKI_CACHE/$(loki_program)
+	tree=$LOKI_CACHE/syslog-ng-$(printf '%s trixie' "$AGENT_PACKAGES" | digest | cut -c 1-12)
 	[[ -d $tree ]] || make_agent_tree "$tree"
-	loki=$LOGS_CACHE/loki-$({ go version && cat monitoring/loki/go.mod monitoring/loki/go.sum; } | digest | cut -c 1-12)
-	[[ -x $loki ]] || make_loki "$loki"
-	exec 8>&-
 	build
 	step 'writing lines, and killing what carries them (some five minutes)'
 	LOKI_BINARY=$loki SYSLOG_NG_TREE=$tree MINITWIT_BINARY=$BIN \
@@ -152,25 +147,8 @@ cmd_logs_test() {
 # make_agent_tree FOLDER makes a Debian with nothing but the agent.
 # shellcheck disable=SC2016 # $1 of a hook is mmdebstrap's
 make_agent_tree() {
-	local log=$STATE/log/agent-tree.log began=$SECONDS
 	step "making a Debian 13 with syslog-ng, once (a minute or two)"
-	rm -rf "$1.new"
-	mmdebstrap --quiet --variant=minbase --include="$AGENT_PACKAGES" \
+	debian "$1" "$STATE/log/agent-tree.log" --variant=minbase --include="$AGENT_PACKAGES" \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-		--customize-hook='mkdir -p "$1/state" "$1/figures" "$1/var/lib/docker/containers"' \
-		trixie "$1.new" >"$log" 2>&1 || { tail -n 10 "$log" >&2 && die 'mmdebstrap failed'; }
-	mv "$1.new" "$1"
-	note "made in $((SECONDS - began)) s: $1"
-}
-
-# make_loki FILE builds the version that monitoring/loki/go.mod names.
-make_loki() {
-	local began=$SECONDS version
-	version=$(cd monitoring/loki && go list -m -f '{{.Version}}' github.com/grafana/loki/v3)
-	step "building Loki $version from its module, once (a quarter of an hour)"
-	(cd monitoring/loki && CGO_ENABLED=0 nice -n 19 go build -tags netgo -o "$1.new" \
-		-ldflags "-s -w -X github.com/grafana/loki/v3/pkg/util/build.Version=${version#v}" \
-		github.com/grafana/loki/v3/cmd/loki) || die 'Loki could not be built'
-	mv "$1.new" "$1"
-	note "built in $((SECONDS - began)) s: $1"
+		--customize-hook='mkdir -p "$1/state" "$1/figures" "$1/var/lib/docker/containers"'
 }

@@ -118,8 +118,7 @@ need_test_programs() {
 	[[ -n $(pg_programs '') ]] || apt_install_postgresql
 	[[ $(uname -s) != Linux || -x /usr/sbin/haproxy ]] || need haproxy haproxy
 	need_monitoring
-	have chromium || have chromium-browser || have google-chrome ||
-		[[ -d '/Applications/Google Chrome.app' ]] || apt_install chromium
+	need_chromium
 }
 
 # part_fuzz looks for the targets with grep first: asking go would link the test
