@@ -11,6 +11,7 @@ STATE=$ROOT/.local/lab
 . "$ROOT/scripts/lib/lab_world.sh"
 . "$ROOT/scripts/lib/lab_stack.sh"
 . "$ROOT/scripts/lib/lab_monitoring.sh"
+. "$ROOT/scripts/lib/lab_logging.sh"
 
 help_lab() {
 	cat <<'TEXT'
@@ -31,6 +32,7 @@ network namespace of its own. Needs root, on Debian or Ubuntu on amd64.
   edge up · edge down  the edge tier beside the stack (stack/edge.yml), or without it
   monitoring up · down stack/monitoring.yml beside the stack, without Grafana; outside of
                        the Swarm the dead man's switch and what takes on-call's pages
+  logging up · down    stack/logging.yml beside that: Loki, and an agent on each node
   pages                what on-call was told so far, a line of JSON each
   push-edge            make an image of HAProxy, push it; prints it by digest
   docker [N] ARGS…     docker's client on node N (default: the first that answers)
@@ -54,7 +56,7 @@ cmd_lab() {
 	[[ -n $what ]] || misuse 'lab needs to know what to do; -h lists it'
 	shift
 	case $what in
-	up | status | down | push | push-edge | deploy | mesh | docker | ssh | outside | load | registry | db | edge | monitoring | pages) "check_${what//-/_}" "$@" ;;
+	up | status | down | push | push-edge | deploy | mesh | docker | ssh | outside | load | registry | db | edge | monitoring | logging | pages) "check_${what//-/_}" "$@" ;;
 	kill | start | cut | mend | recover) check_node "$what" "$@" ;;
 	*) misuse "lab knows no '$what'; -h lists what it knows" ;;
 	esac
@@ -92,6 +94,7 @@ check_db() {
 check_edge() { [[ $# == 1 && " up down " == *" $1 "* ]] || misuse 'lab edge knows up and down'; }
 
 check_monitoring() { [[ $# == 1 && " up down " == *" $1 "* ]] || misuse 'lab monitoring knows up and down'; }
+check_logging() { [[ $# == 1 && " up down " == *" $1 "* ]] || misuse 'lab logging knows up and down'; }
 check_pages() { [[ $# == 0 ]] || misuse 'lab pages takes no arguments'; }
 
 check_registry() {

@@ -11,6 +11,7 @@ lab_monitoring() {
 	lock
 	if [[ $1 == down ]]; then
 		engine "$(first_answering)" stack rm monitoring >&2
+		engine "$(first_answering)" swarm update --dispatcher-heartbeat 5s >/dev/null
 		# A network that is still being removed cannot be had by the next `up`.
 		until [[ -z $(engine "$(first_answering)" network ls -q --filter label=com.docker.stack.namespace=monitoring) ]]; do sleep 1; done
 		stop deadman
@@ -60,13 +61,8 @@ watchers_up() {
 
 # make_watchers FOLDER: unpacked, not installed.
 make_watchers() {
-	local began=$SECONDS
 	step 'fetching what watches, once (a minute)'
-	rm -rf "$1.new"
-	mmdebstrap --quiet --variant=extract --include="$(grep -v '^#' "$RECIPE/watchers" | paste -sd ,)" \
-		trixie "$1.new" >"$STATE/log/watchers.log" 2>&1 || failed_with "$STATE/log/watchers.log" 'mmdebstrap failed'
-	mv "$1.new" "$1"
-	note "made in $((SECONDS - began)) s: $1"
+	debian "$1" "$STATE/log/watchers.log" --variant=extract --include="$(grep -v '^#' "$RECIPE/watchers" | paste -sd ,)"
 }
 
 watcher_image() { sed -n "s/^$1 //p" "$STATE/image.watchers"; }
@@ -143,6 +139,9 @@ monitoring_deploy() {
 	# What a backup's own job leaves behind.
 	into 1 "echo minitwit_backup_last_success_timestamp_seconds $(date +%s) >/var/lib/node_exporter/backup.prom"
 	step 'deploying what watches'
+	# Fifteen containers more leave an emulated node little time to tell the managers that it
+	# lives; at the usual 5 s they would take its replicas away, and that would be the load.
+	engine "$leader" swarm update --dispatcher-heartbeat 15s >/dev/null
 	STACK=minitwit engine "$leader" stack deploy --detach=true --resolve-image=never -c stack/monitoring.yml -c stack/lab/monitoring.yml monitoring \
 		>"$STATE/log/monitoring.log" 2>&1 || failed_with "$STATE/log/monitoring.log" 'docker stack deploy failed'
 	stack_await
