@@ -18,7 +18,7 @@ import (
 
 // switches are all values of MINITWIT_FAULT. TestAPanicInTheUICostsOneRequest
 // tries the first.
-var switches = []string{"panic", "crash", "exit", "unhealthy", "late", "hang", "leak", "errors", "slow", "fail", "shape", "deaf"}
+var switches = []string{"panic", "crash", "exit", "unhealthy", "late", "hang", "leak", "errors", "slow", "fail", "shape", "deaf", "column"}
 
 // A release must hold nothing that can make it fail on purpose.
 func TestTheReleaseHasNoFaultSwitch(t *testing.T) {
@@ -196,6 +196,19 @@ func TestTheFaultsFailAndShapeAnswerNothingRight(t *testing.T) {
 		}
 		if live := newSimulator().must(t, "GET", a.ops+"/livez", ""); live.status != http.StatusOK {
 			t.Errorf("%s: /livez = %d: only a look at the answers shall find it", fault, live.status)
+		}
+	}
+}
+
+// Not 500: it passes once the schema has the column.
+func TestTheFaultColumnFailsWhatReadsMessages(t *testing.T) {
+	t.Parallel()
+	a, s := startWith(t, "column"), newSimulator()
+	for url, want := range map[string]int{
+		a.api + "/msgs": 503, a.web + "/public": 503, a.api + "/latest": 200, a.ops + "/livez": 200, a.ops + "/readyz": 200,
+	} {
+		if got := s.must(t, "GET", url, ""); got.status != want {
+			t.Errorf("GET %s = %d, want %d", url, got.status, want)
 		}
 	}
 }

@@ -15,5 +15,8 @@ func Start(zerolog.Logger) error { return nil }
 // gives, if anything, is the answer.
 func Request(context.Context, string) (answer string) { return "" }
 
+// Query is what every query for rows meets.
+func Query(text string) string { return text }
+
 // Alive stands between /livez and its answer.
 func Alive(check func(context.Context) error) func(context.Context) error { return check }

@@ -35,6 +35,7 @@ var known = map[string]string{
 	"fail":      "drill: fail: each request of a surface panics",
 	"shape":     "drill: shape: each request of a surface gets the answer of another program",
 	"deaf":      "drill: deaf: SIGTERM is ignored",
+	"column":    "drill: column: messages are read with a column that no migration makes",
 }
 
 // fault is the one that is asked for; "" is none.
@@ -101,6 +102,14 @@ func Request(ctx context.Context, route string) (answer string) {
 		}
 	}
 	return ""
+}
+
+// Query is what every query for rows meets.
+func Query(text string) string {
+	if fault() == "column" {
+		return strings.Replace(text, "m.text,", "m.text, m.language,", 1)
+	}
+	return text
 }
 
 // Alive stands between /livez and its answer.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jmoiron/sqlx"
+
+	"minitwit/service/faults"
 )
 
 // prepared gives the statement for a constant SQL text, made at first use: a
@@ -29,7 +31,7 @@ func (s *Store) prepared(ctx context.Context, query string) (*sqlx.Stmt, error) 
 // rows runs a query and scans every row into a T.
 func rows[T any](ctx context.Context, s *Store, op, query string, args ...any) ([]T, error) {
 	found, err := within(ctx, s.timeout, func(ctx context.Context) ([]T, error) {
-		stmt, err := s.prepared(ctx, query)
+		stmt, err := s.prepared(ctx, faults.Query(query))
 		if err != nil {
 			return nil, err
 		}

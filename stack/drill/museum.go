@@ -26,6 +26,7 @@ var museum = []attempt{
 	{name: "late", what: "it dies 5 s after it was first healthy", image: faultyImage, set: fault("FAULT_API=late"), exit: 1, caught: "rehearsal", runs: "old"},
 	{name: "fails", what: "every answer of the API is 500", image: faultyImage, set: fault("FAULT_API=fail"), exit: 1, caught: "rehearsal", runs: "old"},
 	{name: "shape", what: "every answer of the API has another shape", image: faultyImage, set: fault("FAULT_API=shape"), exit: 1, caught: "rehearsal", runs: "old"},
+	{name: "column", what: "it reads a column that no migration makes", image: faultyImage, set: fault("FAULT_API=column", "FAULT_WEB=column"), exit: 1, caught: "rehearsal", runs: "old"},
 	{name: "slow", what: "every answer of the API takes 400 ms longer", image: faultyImage, set: fault("FAULT_API=slow"), exit: 1, caught: "rehearsal", runs: "old"},
 	{name: "leaks", what: "it loses memory until the kernel ends it", image: faultyImage, set: fault("FAULT_API=leak"), exit: 1, caught: "rehearsal", runs: "old"},
 	{name: "deaf", what: "it ignores SIGTERM", image: faultyImage, set: fault("FAULT_API=deaf"), exit: 1, caught: "rehearsal", runs: "old"},
