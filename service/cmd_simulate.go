@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"minitwit/service/config"
 	"minitwit/service/simulate"
 )
 
@@ -82,6 +83,13 @@ func parseSimulateFlags(args []string, std stdio) (*simulateFlags, error) {
 	if len(f.opts.URLs) == 0 {
 		f.opts.URLs = []string{"http://localhost:5001"}
 	}
+	if f.opts.Credentials == "" {
+		cfg, err := config.Load(std.Env)
+		if err != nil {
+			return nil, err
+		}
+		f.opts.Credentials = cfg.Simulator
+	}
 	return f, f.setSpeed()
 }
 
@@ -105,7 +113,7 @@ func (f *simulateFlags) define(flags *flag.FlagSet) {
 	flags.IntVar(&f.limit, "limit", 0, "play only the first `N` actions")
 	flags.Float64Var(&o.MixReads, "mix-reads", 0, "mix in reads until they are this `fraction` of all requests")
 	flags.StringVar(&o.Suffix, "suffix", "", "append `TEXT` to all names; by default one is found if the names exist")
-	flags.StringVar(&o.Credentials, "credentials", simulate.DefaultCredentials, "`NAME:PASSWORD` for HTTP Basic")
+	flags.StringVar(&o.Credentials, "credentials", "", "`NAME:PASSWORD` for HTTP Basic, seen by whoever lists processes (default $SIMULATOR_CREDENTIALS, else the course's public ones)")
 	flags.BoolVar(&f.verify, "verify", true, "read everything back afterwards")
 	flags.BoolVar(&f.json, "json", false, "write one JSON object to standard output instead of the table")
 }
