@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -28,6 +29,29 @@ func (d *deployment) explain(ctx context.Context, v view, name string, t swarm.T
 		text += "\n  the end of its log:\n    " + strings.ReplaceAll(tail, "\n", "\n    ")
 	}
 	return fmt.Errorf("%s", text)
+}
+
+// withLog adds the end of a replica's log to an error of what its surface answers.
+func (d *deployment) withLog(ctx context.Context, stack string, err error) error {
+	var bad answersError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	v, lookErr := d.swarm.look(ctx, stack)
+	if lookErr != nil {
+		return err
+	}
+	for _, t := range v.services[bad.surface].tasks {
+		if t.Status.State != swarm.TaskStateRunning || t.Spec.ContainerSpec == nil || t.Spec.ContainerSpec.Image != d.image {
+			continue
+		}
+		if tail := d.tail(ctx, t.ID); tail != "" {
+			return fmt.Errorf("%w\n  the end of the log of %s:\n    %s", err, nameOf(bad.surface, t), strings.ReplaceAll(tail, "\n", "\n    "))
+		}
+	}
+	return err
 }
 
 // meanings say what Swarm's words mean, where they are not clear by themselves. The first

@@ -117,16 +117,24 @@ type figures struct {
 	took          map[string][]time.Duration // by path
 }
 
-func (f *figures) add(path string, took time.Duration, err error) {
+// answersError is an error of what a surface answers.
+type answersError struct {
+	surface string
+	error
+}
+
+func (b answersError) Unwrap() error { return b.error }
+
+func (f *figures) add(q question, took time.Duration, err error) {
 	if f.took == nil {
 		f.took = map[string][]time.Duration{}
 	}
 	f.asked++
 	if err != nil {
-		f.failed, f.why = f.failed+1, err
+		f.failed, f.why = f.failed+1, answersError{q.surface, err}
 		return
 	}
-	f.took[path] = append(f.took[path], took)
+	f.took[q.path] = append(f.took[q.path], took)
 }
 
 func median(of []time.Duration) time.Duration {
@@ -158,8 +166,8 @@ func worse(fresh, old figures) error {
 			limit = 2*median(before) + 100*time.Millisecond
 		}
 		if got := median(now); got > limit {
-			return fmt.Errorf("GET %s takes %v; the release before: %v, allowed %v", q.path,
-				got.Round(time.Millisecond), median(before).Round(time.Millisecond), limit.Round(time.Millisecond))
+			return answersError{q.surface, fmt.Errorf("GET %s takes %v; the release before: %v, allowed %v", q.path,
+				got.Round(time.Millisecond), median(before).Round(time.Millisecond), limit.Round(time.Millisecond))}
 		}
 	}
 	return nil

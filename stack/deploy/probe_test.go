@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -55,10 +56,10 @@ func TestAProbeHoldsAnswersAgainstTheContract(t *testing.T) {
 // answered makes figures of n answers that took that long, after failed ones.
 func answered(n, failed int, took time.Duration) (f figures) {
 	for range failed {
-		f.add("/latest", time.Second, errTest)
+		f.add(questions[0], time.Second, errTest)
 	}
 	for range n {
-		f.add("/latest", took, nil)
+		f.add(questions[0], took, nil)
 	}
 	return f
 }
@@ -87,6 +88,9 @@ func TestWorseComparesWithTheReleaseBefore(t *testing.T) {
 		err := worse(c.fresh, c.old)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+		if bad := new(answersError); c.want != "" && (!errors.As(err, bad) || bad.surface != "api") {
+			t.Errorf("%s: %v does not say whose log to look at", name, err)
 		}
 	}
 }
@@ -123,7 +127,7 @@ func TestWhatWasNeverAnsweredRightlyIsNotAsGood(t *testing.T) {
 	}
 	var all figures
 	for _, q := range questions {
-		all.add(q.path, time.Millisecond, nil)
+		all.add(q, time.Millisecond, nil)
 	}
 	if err := unanswered(all); err != nil {
 		t.Error(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -148,7 +149,7 @@ func (d *deployment) compare(ctx context.Context, w *watcher, known map[string]b
 			if ctx.Err() != nil {
 				return got, context.Cause(ctx)
 			}
-			side.into.add(q.path, took, err)
+			side.into.add(q, took, err)
 		}
 		if time.Since(looked) > 2*lookEvery {
 			looked = time.Now()
@@ -156,15 +157,12 @@ func (d *deployment) compare(ctx context.Context, w *watcher, known map[string]b
 				return got, err
 			}
 			if err := worse(got, d.old); err != nil {
-				return got, err
+				return got, d.withLog(ctx, w.stack, err)
 			}
 		}
 		time.Sleep(probePause)
 	}
-	if err := worse(got, d.old); err != nil {
-		return got, err
-	}
-	return got, unanswered(got)
+	return got, d.withLog(ctx, w.stack, cmp.Or(worse(got, d.old), unanswered(got)))
 }
 
 // noFailure looks whether a task has failed that was not there before.
