@@ -38,8 +38,11 @@ type check struct {
 	First   string            `json:"first,omitempty"`   // of the last one: what to do
 }
 
-// lastChange is the case of what changed last.
-const lastChange = "last change"
+// The cases of what changed last, and of how the last deploy by the verb ended.
+const (
+	lastChange = "last change"
+	lastDeploy = "last deploy"
+)
 
 // causes are alerts that make others fire, the deepest first. Among alerts that page at
 // the same time they are what to mend. Alertmanager's inhibitions say the same.

@@ -79,6 +79,7 @@ func TestAnOutageOnOneScreen(t *testing.T) {
 		`ok         nodes `,
 		`ok         managers `,
 		`ok         last change                       .*minitwit_api was deployed, image f073b3d64c14, .* \(5 min ago\)`,
+		`ok         last deploy                       .*v2 by ben@desk failed and was undone: api.1 on n2: unhealthy, .*`,
 		`first: read ../runbooks/DatabaseDown.md; it began 5 min after the last change: if users suffer, docker service rollback minitwit_api`,
 	}
 	for i := range max(len(lines), len(want)) {

@@ -93,7 +93,7 @@ func (c check) text() string {
 	text := c.Found
 	switch {
 	case c.Since == nil:
-	case c.Case == lastChange:
+	case c.Case == lastChange || c.Case == lastDeploy:
 		text += ", " + clock(*c.Since)
 	default:
 		text += ", since " + clock(*c.Since)

@@ -28,9 +28,9 @@ func (d *doctor) askSwarm(ctx context.Context) []check {
 		itself.State, itself.Found = notAsked, "not configured: give --docker HOST, or DOCKER_HOST, or come to a manager"
 		return []check{itself}
 	}
-	lists, err := d.askManagers(ctx)
+	a, err := d.askManagers(ctx)
 	if err == nil {
-		return d.swarm(lists)
+		return append(d.swarm(a.Lists), a.release.check()...)
 	}
 	itself.State, itself.Found = notKnown, brief(err)
 	switch text := err.Error(); {
@@ -44,47 +44,51 @@ func (d *doctor) askSwarm(ctx context.Context) []check {
 	return []check{itself}
 }
 
+// answer is what a manager said.
+type answer struct {
+	manager.Lists
+	release release // the newest
+	err     error
+}
+
 // askManagers asks all of them at once: a manager that has lost its power does not even
 // refuse, and would cost the whole deadline.
-func (d *doctor) askManagers(ctx context.Context) (manager.Lists, error) {
+func (d *doctor) askManagers(ctx context.Context) (answer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	type answer struct {
-		manager.Lists
-		err error
-	}
 	answers := make(chan answer, len(d.managers))
 	for _, host := range d.managers {
 		go func() {
-			lists, err := askManager(ctx, host)
-			if err != nil {
-				err = fmt.Errorf("%s: %w", host, err)
+			a := askManager(ctx, host, d.stacks[0])
+			if a.err != nil {
+				a.err = fmt.Errorf("%s: %w", host, a.err)
 			}
-			answers <- answer{lists, err}
+			answers <- a
 		}()
 	}
 	var failed []error
 	for range d.managers {
 		a := <-answers
 		if a.err == nil {
-			return a.Lists, nil
+			return a, nil
 		}
 		failed = append(failed, a.err)
 	}
-	return manager.Lists{}, errors.Join(failed...)
+	return answer{}, errors.Join(failed...)
 }
 
-func askManager(ctx context.Context, host string) (manager.Lists, error) {
+func askManager(ctx context.Context, host, stack string) (a answer) {
 	m, err := manager.New(host, "")
 	if err != nil {
-		return manager.Lists{}, err
+		return answer{err: err}
 	}
 	defer func() { _ = m.Close() }()
-	lists, err := m.Ask(ctx)
-	if err != nil && ctx.Err() != nil {
-		err = errors.New("no answer in time")
+	if a.Lists, a.err = m.Ask(ctx); a.err == nil {
+		a.release = newestRelease(ctx, m, stack)
+	} else if ctx.Err() != nil {
+		a.err = errors.New("no answer in time")
 	}
-	return lists, err
+	return a
 }
 
 // brief says of each manager why it did not answer: all three lists fail for one reason.

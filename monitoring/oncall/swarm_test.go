@@ -49,9 +49,20 @@ func whole(t *testing.T) manager.Lists {
 func engine(t *testing.T, l manager.Lists) string {
 	t.Helper()
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
-		lists := map[string]any{"services": l.Services, "tasks": l.Tasks, "nodes": l.Nodes}
+		lists := map[string]any{"services": l.Services, "tasks": l.Tasks, "nodes": l.Nodes, "configs": records()}
 		_ = json.NewEncoder(w).Encode(lists[path.Base(r.URL.Path)])
 	})
+}
+
+// records are those of two deploys, as run.sh deploy keeps them.
+func records() (all []swarm.Config) {
+	for _, text := range []string{
+		`{"version":"v2","by":"ben@desk","at":"2026-01-02T03:04:05Z","result":"undone","message":"api.1 on n2: unhealthy\n  the end of its log"}`,
+		`{"version":"v1","by":"anna@desk","at":"2026-01-01T03:04:05Z","result":"ok"}`,
+	} {
+		all = append(all, swarm.Config{Spec: swarm.ConfigSpec{Data: []byte(text)}})
+	}
+	return all
 }
 
 // refusing answers as an engine that gives no lists.
@@ -86,7 +97,8 @@ func TestASwarmThatIsWhole(t *testing.T) {
 	expect(t, got, "nodes", fine, "3 of 3 ready", "")
 	expect(t, got, "managers", fine, "3 of 3 reachable, n1 leads", "")
 	expect(t, got, lastChange, fine, "minitwit_api was deployed, image f073b3d64c14", "")
-	if len(got) != 5 {
+	expect(t, got, lastDeploy, fine, "v2 by ben@desk failed and was undone: api.1 on n2: unhealthy", "")
+	if len(got) != 6 {
 		t.Errorf("%d lines: %+v", len(got), got)
 	}
 }
