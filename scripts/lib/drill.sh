@@ -29,12 +29,12 @@ the lab up first if it is not. Needs root, and a machine that does nothing else.
   --json        one JSON object a line on standard output, and nothing else
   --fresh       `all` begins anew
   --pages       with the monitoring stack beside it (lab monitoring up): which page on-call
-                got, and whether it was the right one; not part of all, and made for this:
-                old-system, ordinary-hour
+                got, whether it was the right one, and when the all-clear came. Held against
+                that alone; `all --pages` makes those that this is asked of
   --edge        through the edge tier's ports instead of the mesh's
   --retry N     clients try again so often
-  --rate N      requests a second (default 20)
-  --patience D  how long a client waits (default 2s; the nodes are emulated)
+  --rate N      requests a second (default 20, with --pages 2; the nodes are emulated)
+  --patience D  how long a client waits (default 2s)
   --tries N     a drill that missed its aim is made again, up to N times in all, and every
                 try is shown; for machines that do other work too. Never after a lost write
   --sent N      requests a drill sends at least (default: what its aim asks for)
@@ -66,6 +66,7 @@ cmd_drill() {
 		exec "$ROOT/bin/drill" -history "$DRILL_HISTORY" -commit "$(product_commit)" "$@"
 		;;
 	esac
+	[[ " $* " != *' --pages '* ]] || export LAB_CHECK_INTERVAL=60s
 	((EUID == 0)) || die 'drills need root, as the lab does: sudo ./scripts/run.sh drill …'
 	lab_stands || lab_up
 	drill_images

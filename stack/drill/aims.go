@@ -42,9 +42,7 @@ var aims = map[string]aim{
 	"scale":          {sent: 5000, failed: most(0)},
 	"quorum-lost":    {strength: 60, lag: 45}, // the lag: two emulated machines start
 	"secret-rotate":  {sent: 5000, failed: most(0)},
-	"old-system":     {sent: 100}, // what we do not want: those who watch have to tell of it
 	"ten-deploys":    {sent: 5000, failed: most(0)},
-	"ordinary-hour":  {sent: 5000, failed: most(0)},
 }
 
 // aimOf gives a drill's aim. Of a bad release, users shall see nothing.

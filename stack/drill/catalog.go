@@ -31,9 +31,7 @@ var catalog = []drill{
 	{name: "db-down-60s", what: "the database is away for a minute", make: dbDown, restore: databaseReturned},
 	{name: "registry-down", what: "a node dies while the registry is away", prepare: follower, make: registryDown, restore: registryReturned},
 	{name: "quorum-lost", what: "two of three managers die; the third is made a Swarm of its own", prepare: firstAlone, make: loseQuorum, restore: quorumReturned},
-	{name: "old-system", what: "what was dead for five days: one process, a bug of the UI ends it", apart: true, quiet: true, prepare: deployOld, make: killOld, restore: deployNew},
 	{name: "ten-deploys", what: "ten deploys by the verb, one after the other", apart: true, make: tenDeploys},
-	{name: "ordinary-hour", what: "an hour without a fault, with two rolling updates", apart: true, make: ordinaryHour},
 }
 
 // smoke is the short form. What it kills dies behind the edge tier: through the mesh
@@ -53,9 +51,9 @@ func smoke() (drills []drill) {
 	return drills
 }
 
-// everything is the catalog, and after it the deploys by the verb.
+// everything is the catalog, and after it those of who watches, and the deploys by the verb.
 func everything() []drill {
-	return slices.Concat(catalog, drillsOf("release", museum), drillsOf("outcome", outcomes))
+	return slices.Concat(catalog, watched, drillsOf("release", museum), drillsOf("outcome", outcomes))
 }
 
 // find gives the drill of that name.

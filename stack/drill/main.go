@@ -61,7 +61,7 @@ func parseFlags(args []string) (flags, []string, error) {
 	set.BoolVar(&f.list, "list", false, "")
 	set.BoolVar(&f.table, "table", false, "")
 	set.StringVar(&f.compare, "compare", "", "")
-	set.Float64Var(&f.rate, "rate", 20, "")
+	set.Float64Var(&f.rate, "rate", 0, "")
 	set.DurationVar(&f.patience, "patience", 2*time.Second, "")
 	set.IntVar(&f.retries, "retry", 0, "")
 	set.IntVar(&f.sent, "sent", 0, "")
@@ -81,6 +81,12 @@ func parseFlags(args []string) (flags, []string, error) {
 		}
 		if args = set.Args(); len(args) > 0 {
 			names, args = append(names, args[0]), args[1:]
+		}
+	}
+	if f.rate == 0 {
+		f.rate = 20
+		if f.pages {
+			f.rate = watchedRate
 		}
 	}
 	return f, names, nil
@@ -103,9 +109,7 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 	case err != nil:
 		return false, err
 	case f.table:
-		rows := newest(past, "", variants(past))
-		writeTable(out, slices.DeleteFunc(slices.Clone(rows), func(r result) bool { return r.Exit != nil }))
-		writeDeploys(out, rows)
+		writeResults(out, newest(past, "", variants(past)))
 		return true, nil
 	case f.compare != "":
 		writeTable(out, compared(past, f.compare, f.commit))
@@ -124,13 +128,30 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 		return false, err
 	}
 	if !f.json {
-		writeTable(out, results)
-		writeDeploys(out, results)
-		if f.pages {
-			writeCalls(out, results)
-		}
+		writeResults(out, results)
 	}
 	return passed(results), nil
+}
+
+// writeResults writes a table of each kind: what clients saw, what the verb said, what
+// on-call heard.
+func writeResults(w io.Writer, results []result) {
+	var product, calls []result
+	for _, r := range results {
+		switch {
+		case r.Watched:
+			calls = append(calls, r)
+		case r.Exit == nil:
+			product = append(product, r)
+		}
+	}
+	if len(product) > 0 || len(results) == 0 {
+		writeTable(w, product)
+	}
+	writeDeploys(w, results)
+	if len(calls) > 0 {
+		writeCalls(w, calls)
+	}
 }
 
 // passed tells whether each drill reached its aim in the end, and none lost a write.
@@ -172,6 +193,8 @@ func variants(past []result) (names []string) {
 // choose gives the drills of the names. Only `all` leaves out what was done before.
 func choose(names []string, f flags) (drills []drill, resume bool, err error) {
 	switch {
+	case len(names) == 1 && names[0] == "all" && f.pages:
+		drills, resume = withCalls(), true
 	case len(names) == 1 && names[0] == "all":
 		drills, resume = slices.DeleteFunc(slices.Clone(catalog), func(d drill) bool { return d.apart }), true
 	case len(names) == 1 && names[0] == "smoke":
@@ -269,7 +292,7 @@ func (b *bench) note(r result, f flags, out io.Writer) error {
 // done finds what the drill gave at this commit, the same way.
 func done(past []result, d drill, f flags) *result {
 	for _, r := range slices.Backward(past) {
-		if r.Case == d.name && r.Commit == f.commit && r.Via == d.via() && r.Retries == d.retries && r.Rate == d.rateOr(f.rate) && r.Error == "" {
+		if r.Case == d.name && r.Commit == f.commit && r.Via == d.via() && r.Retries == d.retries && r.Rate == d.rateOr(f.rate) && r.Watched == f.pages && r.Error == "" {
 			return &r
 		}
 	}

@@ -24,6 +24,7 @@ func TestWhatOnCallHeardIsJudged(t *testing.T) {
 	after := func(s seconds) *seconds { return &s }
 	for _, c := range []struct {
 		what, drill string
+		mended      float64
 		got         []notice
 		want        heard
 		missed      []string
@@ -46,9 +47,19 @@ func TestWhatOnCallHeardIsJudged(t *testing.T) {
 			what: "for something that heals by itself", drill: "rolling-update", got: []notice{said(start, 30, "page", "ReplicaMissing", "", false)},
 			want: heard{Wrong: []string{"ReplicaMissing after 30 s"}}, missed: []string{"wrong page: ReplicaMissing after 30 s"},
 		},
+		{
+			what: "an all-clear before the end", drill: "api-dead", mended: 90,
+			got: []notice{
+				said(start, 39, "page", "EndpointDown", "n1", true), // of the drill before
+				said(start, 40, "page", "EndpointDown", "", false), said(start, 80, "page", "EndpointDown", "", true),
+				said(start, 100, "page", "EndpointDown", "", true),
+			},
+			want:   heard{Page: "EndpointDown", After: after(40), Wrong: []string{"all-clear of EndpointDown after 80 s"}, AllClear: after(100)},
+			missed: []string{"wrong page: all-clear of EndpointDown after 80 s"},
+		},
 		{what: "silence is right where there is nothing to do", drill: "kill-task"},
 	} {
-		h := calls[c.drill].judge(c.got, start)
+		h := calls[c.drill].judge(c.got, start, start.Add(time.Duration(c.mended)*time.Second))
 		if diff := cmp.Diff(c.want, h); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.what, diff)
 		}
@@ -87,7 +98,7 @@ func TestCallsBelongToDrills(t *testing.T) {
 		if _, err := find(name); err != nil {
 			t.Error(err)
 		}
-		if (len(c.want) > 0) != (c.aim > 0) {
+		if (len(c.want) > 0) != (c.aim > 0) || c.String() == "" {
 			t.Errorf("%s: wants %v within %g s", name, c.want, float64(c.aim))
 		}
 	}

@@ -43,6 +43,7 @@ func loseQuorum(ctx context.Context, r *run) error {
 	}); err != nil {
 		return err
 	}
+	r.awaitPage(ctx)
 	r.mended = time.Now()
 	r.say("no quorum, and no failure for %v; making a Swarm of the one that is left", alone)
 	if err := r.lab.do(ctx, "recover", "n1"); err != nil {

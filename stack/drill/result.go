@@ -31,6 +31,7 @@ type result struct {
 	Via      string   `json:"via"`             // mesh or edge
 	Retries  int      `json:"client_retries"`
 	Rate     float64  `json:"rate_per_s"`
+	Watched  bool     `json:"watched,omitempty"` // with --pages: held against what on-call heard, and nothing else
 	Commit   string   `json:"commit"`
 	At       string   `json:"at"`
 	Took     seconds  `json:"took_s"`
@@ -44,6 +45,9 @@ func (r result) name() string {
 	}
 	if r.Retries > 0 {
 		name += fmt.Sprintf(" (%d retry)", r.Retries)
+	}
+	if r.Watched {
+		name += " (watched)"
 	}
 	return name
 }

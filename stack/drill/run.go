@@ -117,12 +117,14 @@ func (b *bench) perform(ctx context.Context, d drill) result {
 	res.Case, res.Commit, res.At, res.Took = d.name, b.commit, now(), since(began, time.Now())
 	res.Detect, res.Strength, res.Start = r.detect, r.strength, r.start
 	res.deployed, res.What = r.deploy, d.what
-	res.Via, res.Retries, res.Rate = d.via(), d.retries, d.rateOr(b.load.rate)
-	a := aimOf(d.name)
-	res.Aim, res.Missed = a.String(), a.missed(res)
-	if b.telephone != "" && !r.fault.IsZero() {
-		res.heard = calls[d.name].judge(b.telephone.since(r.fault), r.fault)
-		res.Missed = append(res.Missed, calls[d.name].missed(res.heard)...)
+	res.Via, res.Retries, res.Rate, res.Watched = d.via(), d.retries, d.rateOr(b.load.rate), b.telephone != ""
+	if res.Watched {
+		c := calls[d.name]
+		res.heard = c.judge(b.telephone.since(r.fault), r.fault, r.mended)
+		res.Aim, res.Missed = c.String(), append(c.missed(res.heard), aim{}.missed(res)...)
+	} else {
+		a := aimOf(d.name)
+		res.Aim, res.Missed = a.String(), a.missed(res)
 	}
 	res.OK = len(res.Missed) == 0
 	return res
@@ -144,15 +146,19 @@ func (r *run) measured(ctx context.Context) (res result, err error) {
 	if err := r.warmUp(ctx); err != nil {
 		return res, err
 	}
-	if err := r.watched(ctx); err != nil {
+	if err := r.allClear(ctx); err != nil {
 		_, stopErr := r.load.stop()
 		return res, errors.Join(err, stopErr)
 	}
+	r.warm = time.Now()
 	err = r.drill.make(ctx, r)
 	if err == nil {
 		err = r.tail(ctx)
 	}
 	r.awaitPage(ctx)
+	if r.telephone != "" && err == nil {
+		err = r.over(ctx)
+	}
 	report, stopErr := r.load.stop()
 	res.figures = measure(r.counted(), r.fault)
 	res.Lost = report.Verification.Lost.Total()
@@ -194,7 +200,6 @@ func (r *run) warmUp(ctx context.Context) error {
 		f := measure(r.load.all(), time.Now())
 		return errors.Join(fmt.Errorf("%w: %d of %d failed%s, p99 %.0f ms", err, f.Failed, f.Sent, reasons(f.Why), f.P99), stopErr)
 	}
-	r.warm = time.Now()
 	return nil
 }
 
@@ -222,7 +227,7 @@ func (r *run) counted() []sample {
 // tail keeps the load on until enough was sent, and none of it failed for a while.
 func (r *run) tail(ctx context.Context) error {
 	enough := r.sent
-	if enough == 0 {
+	if enough == 0 && r.telephone == "" {
 		enough = max(fewest, aimOf(r.drill.name).sent)
 	}
 	from := time.Now()

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
+
+// watched are drills of those who watch (--pages). They say little of how the product
+// heals, and are part of no other form.
+var watched = []drill{
+	{name: "old-system", what: "what was dead for five days: one process, a bug of the UI ends it", apart: true, quiet: true, prepare: deployOld, make: killOld, restore: deployNew},
+	{name: "api-dead", what: "no replica of the API is left", apart: true, make: gone(stackName + "_api=3")},
+	{name: "web-dead", what: "no replica of the UI is left", apart: true, make: gone(stackName + "_web=3")},
+	{name: "monitoring-dead", what: "both Prometheus end", apart: true, make: gone("monitoring_prometheus=2")},
+	{name: "alertmanager-dead", what: "both Alertmanagers end", apart: true, make: gone("monitoring_alertmanager=2")},
+	{name: "ordinary-load", what: "a quarter of an hour without a fault, with two rolling updates", apart: true, make: ordinaryLoad},
+}
+
+// watchedRate is how many requests a second emulated nodes bear beside those who watch.
+const watchedRate = 2
+
+// withCalls is `all --pages`: each drill that wakes somebody, those that the Swarm heals by
+// itself, and ordinary life; what leaves the nodes least as they were comes last.
+func withCalls() (drills []drill) {
+	for _, name := range []string{
+		"api-dead", "web-dead", "db-down-60s", "kill-task", "monitoring-dead", "alertmanager-dead",
+		"ordinary-load", "bad-image", "kill-node", "old-system", "quorum-lost",
+	} {
+		d, _ := find(name)
+		drills = append(drills, d)
+	}
+	return drills
+}
+
+// gone takes all replicas of a service away, until on-call knows, and brings them back.
+func gone(replicas string) func(context.Context, *run) error {
+	service, _, _ := strings.Cut(replicas, "=")
+	return func(ctx context.Context, r *run) error {
+		scale := func(to string) error { return r.lab.do(ctx, "docker", "service", "scale", "--detach", to) }
+		if err := r.strike("scale "+service+" to 0", func() error { return scale(service + "=0") }); err != nil {
+			return err
+		}
+		r.awaitPage(ctx)
+		r.mended = time.Now()
+		r.say("scale %s", replicas)
+		var last error
+		err := until(ctx, patience, "the managers to take it", func() bool { last = scale(replicas); return last == nil })
+		if err != nil {
+			return errors.Join(err, last)
+		}
+		return r.recovered(ctx, "all replicas", nil)
+	}
+}
+
+// oldOverlay makes one process of both services, and oldWebPort lets the one that is empty
+// leave its port to the other.
+const (
+	oldOverlay = "stack/lab/old-system.yml"
+	oldWebPort = "WEB_PORT=5099"
+)
+
+// deployOld replaces the stack by the old system, which still lives.
+func deployOld(ctx context.Context, r *run) error {
+	return errors.Join(
+		r.lab.do(ctx, "docker", "service", "rm", stackName+"_api", stackName+"_web"), // a port has one service at a time
+		r.lab.deploy(ctx, r.images.faults, []string{oldWebPort}, oldOverlay),
+		r.oldRuns(ctx, true),
+	)
+}
+
+// killOld deploys the bug. Whoever first looks at a page ends the process, and that is
+// the fault: here it is one of the probes.
+func killOld(ctx context.Context, r *run) error {
+	if err := r.lab.deploy(ctx, r.images.faults, []string{oldWebPort, "FAULT_API=crash"}, oldOverlay); err != nil {
+		return err
+	}
+	if err := r.oldRuns(ctx, false); err != nil {
+		return err
+	}
+	if err := r.strike("a page view has ended the only process", func() error { return nil }); err != nil {
+		return err
+	}
+	r.awaitPage(ctx)
+	r.mended = time.Now()
+	r.say("the stack of today in its place")
+	if err := deployNew(ctx, r); err != nil {
+		return err
+	}
+	return r.recovered(ctx, "three replicas of each", nil)
+}
+
+func (r *run) oldRuns(ctx context.Context, yes bool) error {
+	_, err := r.cluster.await(ctx, "the old system's state", func(s snapshot) bool {
+		if !yes {
+			return len(s.running("api")) == 0 // at once: its end is the fault
+		}
+		return len(s.running("api")) > 0 && !s.updating("api")
+	})
+	return err
+}
+
+// deployNew is the mend, and the restore of a drill that did not come so far.
+func deployNew(ctx context.Context, r *run) error {
+	s, err := r.cluster.look(ctx)
+	if err == nil && s.strong() && len(s.tasks["web"]) == len(nodeNames) {
+		return nil
+	}
+	return errors.Join(err, r.lab.do(ctx, "docker", "service", "rm", stackName+"_api", stackName+"_web"), deployRelease(ctx, r))
+}
+
+// ordinaryLoad goes on for a quarter of an hour, and updates both services after a quarter and
+// after half of it.
+func ordinaryLoad(ctx context.Context, r *run) error {
+	const length = 15 * time.Minute
+	_ = r.strike("nothing happens", func() error { return nil })
+	for _, at := range []time.Duration{length / 4, length / 2} {
+		if err := pass(ctx, r.fault.Add(at)); err != nil {
+			return err
+		}
+		if err := rollingUpdate(ctx, r); err != nil {
+			return err
+		}
+		r.before, _ = r.cluster.look(ctx)
+	}
+	return pass(ctx, r.fault.Add(length))
+}
+
+// pass lets time pass.
+func pass(ctx context.Context, to time.Time) error {
+	return until(ctx, time.Until(to)+time.Minute, "the time", func() bool { return time.Now().After(to) })
+}
