@@ -30,6 +30,9 @@ drill||drill|make faults on the lab under load, and say what clients saw: NAME, 
 deploy||deploy|bring a release to a place, and tell the truth about it
 rollback||deploy|go back to a release that ran before
 promote||deploy|deploy to one place what went well in another
+release||release|take the commit to a place: test, image, staging, smoke, stop, production
+image||release|build the image of a commit and push it, with what it holds written down
+smoke||release|do in a place what its users do, while its replicas are started anew
 releases||deploy|what was deployed to a place, when, by whom, and how it ended
 scale||deploy|how many replicas a service has
 restart||deploy|start all replicas anew, one after the other

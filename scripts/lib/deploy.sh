@@ -23,7 +23,7 @@ a version or digest that was there before; without it the IMAGE of the place. In
 
 What fails before the rollout touches nothing that runs. What fails later is undone, both
 services together. PLACE is a folder of ~/.config/minitwit (MINITWIT_PLACES): config -h.
-The place `lab` is there when the lab is up.
+The places `lab` and `lab-staging`, beside it, are there when the lab is up.
 
   --dry-run        say what would change, and change nothing
   --set NAME=VALUE a setting of the place, for this time
@@ -125,11 +125,8 @@ deploy_program() {
 	need_go
 	step 'building bin/deploy'
 	go_build deploy ./stack/deploy
-	if [[ $place == lab ]]; then
-		((EUID == 0)) || die 'the lab needs root: sudo ./scripts/run.sh deploy lab …'
-		need_lab
-		PLACES=$STATE/places
-		place_lab "$PLACES/lab"
+	if lab_place "$place"; then
+		place_lab
 		around=(ip netns exec "$NS")
 	fi
 	[[ -z $BOLD ]] || options+=(-bold)
@@ -137,26 +134,45 @@ deploy_program() {
 	exec ${around[@]+"${around[@]}"} "$ROOT/bin/deploy" -repo "$ROOT" -places "$PLACES" ${options[@]+"${options[@]}"} "$verb" "$@"
 }
 
-# place_lab DIR writes down where the lab is. Its nodes are slow: a task may take long to
-# change.
+lab_place() { [[ $1 == lab || $1 == lab-staging ]]; }
+
+# place_lab writes down where the lab is, and what runs beside it as its staging: a stack,
+# a database and keys of its own.
 place_lab() {
-	mkdir -p "$1"
+	((EUID == 0)) || die 'the lab needs root: sudo ./scripts/run.sh …'
+	need_lab
+	PLACES=$STATE/places
+	mkdir -p "$PLACES/lab" "$PLACES/lab-staging"
 	write_executable "$STATE/docker-cli" <<TEXT
 #!/bin/sh
 export DOCKER_CONFIG='$STATE/docker'
 exec '$TREE/lib64/ld-linux-x86-64.so.2' --library-path '$TREE/lib/x86_64-linux-gnu:$TREE/usr/lib/x86_64-linux-gnu' '$TREE/usr/bin/docker' "\$@"
 TEXT
-	write_private "$1/place.env" <<TEXT
+	{ lab_settings && lab_secrets database.url password.key session.key && echo STAGING=lab-staging; } | write_private "$PLACES/lab/place.env"
+	[[ -s $STATE/staging.url ]] || lab_db_staging
+	{
+		lab_settings && lab_secrets staging.url staging-password.key staging-session.key
+		# Less of it, and slower than people's patience: the nodes are emulated.
+		printf '%s\n' STACK=staging API_PORT=5101 WEB_PORT=5100 API_REPLICAS=1 WEB_REPLICAS=1 SMOKE=yes SMOKE_RATE=5 SMOKE_ACTIONS=500 SMOKE_PATIENCE=3s \
+			"API_URL=http://$(address 1):5101" "WEB_URL=http://$(address 1):5100"
+	} | write_private "$PLACES/lab-staging/place.env"
+}
+
+# lab_settings: the nodes are slow, so a task may take long to change.
+lab_settings() {
+	cat <<TEXT
 MANAGERS=$(for n in $NODES; do printf 'tcp://%s:2375 ' "$(address "$n")"; done)
 DOCKER=$STATE/docker-cli
 OVERLAYS=stack/lab.yml
 IMAGE=$(tail -n 1 "$STATE/image.lab" 2>/dev/null)
-DATABASE_URL_FILE=$STATE/database.url
-PASSWORD_KEY_FILE=$(lab_secret password.key)
-SESSION_KEY_FILE=$(lab_secret session.key)
 STALL_SECONDS=240
 SOAK_SECONDS=30
 TEXT
+}
+
+# lab_secrets URL PASSWORD-KEY SESSION-KEY names their files, and makes the keys.
+lab_secrets() {
+	printf '%s\n' "DATABASE_URL_FILE=$STATE/$1" "PASSWORD_KEY_FILE=$(lab_secret "$2")" "SESSION_KEY_FILE=$(lab_secret "$3")"
 }
 
 write_executable() { write_private "$1" && chmod 700 "$1"; }
@@ -197,6 +213,15 @@ MANAGERS=ssh://root@HOST
 #OVERLAYS=stack/production.yml
 # how long a release is compared with the one before
 #SOAK_SECONDS=60
+# where ./scripts/run.sh image pushes to
+#REPOSITORY=registry.example/minitwit
+# staging: smoke may write here, by the addresses that users have
+#SMOKE=yes
+#API_URL=https://api.staging.example
+#WEB_URL=https://staging.example
+# production: the place that a release goes by, and whether somebody is asked in between
+#STAGING=staging
+#AUTOMATIC=no
 TEXT
 }
 

@@ -82,6 +82,12 @@ SQL
 	database_url minitwit "$(<"$STATE/db.password")" | write_private "$STATE/database.url"
 }
 
+# lab_db_staging makes the database of the place lab-staging.
+lab_db_staging() {
+	lab_psql -q -v ON_ERROR_STOP=1 >/dev/null <<<'CREATE DATABASE minitwit_staging OWNER minitwit' || die 'could not create the database of staging'
+	sed 's,/minitwit?,/minitwit_staging?,' "$STATE/database.url" | write_private "$STATE/staging.url"
+}
+
 # database_url LOGIN PASSWORD
 database_url() { printf 'postgres://%s:%s@%s:5432/minitwit?sslmode=disable\n' "$1" "$2" "$OUTSIDE"; }
 
