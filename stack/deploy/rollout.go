@@ -106,7 +106,11 @@ func (d *deployment) soak(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fresh, err := d.compare(ctx, w, v.troubled(), d.bases(v, 0), nil)
+	bases := d.bases(v, 0)
+	if err := d.reached(ctx, w, v.troubled(), bases); err != nil { // the first release's ports are new
+		return err
+	}
+	fresh, err := d.compare(ctx, w, v.troubled(), bases, nil)
 	if err != nil {
 		return err
 	}

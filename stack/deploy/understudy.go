@@ -81,7 +81,7 @@ func (d *deployment) understudies(ctx context.Context) error {
 		return err
 	}
 	bases := d.bases(v, rehearsalOffset)
-	if err := d.reached(ctx, w, bases); err != nil {
+	if err := d.reached(ctx, w, nil, bases); err != nil {
 		return err
 	}
 	var olds map[string][]string
@@ -98,7 +98,7 @@ func (d *deployment) understudies(ctx context.Context) error {
 
 // reached waits until every node's new ports lead somewhere: gossip has to tell each
 // node, which takes seconds.
-func (d *deployment) reached(ctx context.Context, w *watcher, bases map[string][]string) error {
+func (d *deployment) reached(ctx context.Context, w *watcher, known map[string]bool, bases map[string][]string) error {
 	ctx, cancel := context.WithTimeout(ctx, d.place.seconds("ROOM_SECONDS"))
 	defer cancel()
 	for _, q := range questions[:2] { // one of each surface
@@ -108,7 +108,7 @@ func (d *deployment) reached(ctx context.Context, w *watcher, bases map[string][
 				if !refused(err) {
 					break
 				}
-				if failed := d.noFailure(ctx, w, nil); failed != nil { // a question may have ended it
+				if failed := d.noFailure(ctx, w, known); failed != nil { // a question may have ended it
 					return failed
 				}
 				select {
