@@ -9,9 +9,9 @@ help_image() {
 usage: ./scripts/run.sh image PLACE
 
 Builds the commit's image, pushes it to the REPOSITORY of the place and prints it by
-digest. What it holds is written to .local/releases/VERSION.cdx.json (CycloneDX), and who
-built it from what stands in its labels; BuildKit attaches both as attestations, too. Needs
-docker buildx, and a clone without changes: the image has to be the commit's.
+digest. What it holds is written to .local/releases/VERSION.cdx.json (CycloneDX), and which
+commit it is stands in its labels; docker buildx is asked to attest both, too. Needs docker
+buildx, and a clone without changes: the image has to be the commit's.
 TEXT
 }
 
@@ -112,15 +112,17 @@ cmd_smoke() {
 	need_go
 	make_state
 	need_chromium
-	[[ -x $BIN ]] || build
-	SIMULATOR_CREDENTIALS_FILE=$(setting "$place" SIMULATOR_CREDENTIALS_FILE)
-	[[ -n $SIMULATOR_CREDENTIALS_FILE || ! -r $PLACES/$place/simulator.credentials ]] || SIMULATOR_CREDENTIALS_FILE=$PLACES/$place/simulator.credentials
+	build
+	# As for deploy: a path that is not absolute begins in the place's folder.
+	SIMULATOR_CREDENTIALS_FILE=$(setting "$place" SIMULATOR_CREDENTIALS_FILE simulator.credentials)
+	[[ $SIMULATOR_CREDENTIALS_FILE == /* ]] || SIMULATOR_CREDENTIALS_FILE=$PLACES/$place/$SIMULATOR_CREDENTIALS_FILE
+	[[ -r $SIMULATOR_CREDENTIALS_FILE ]] || SIMULATOR_CREDENTIALS_FILE=''
 	export SIMULATOR_CREDENTIALS_FILE
 	PLACE_API=$(setting "$place" API_URL) PLACE_WEB=$(setting "$place" WEB_URL)
 	[[ -n $PLACE_API && -n $PLACE_WEB ]] || die "$place needs API_URL and WEB_URL, the addresses that users have"
 	export PLACE_API PLACE_WEB
 	step "the simulator's contract, and a person's way in a browser"
-	where_users_are "$place" go test -count=1 -tags place -run 'Place' ./service/e2e >&2 || die "$place does not do what its users want"
+	where_users_are "$place" go test -count=1 -tags place -run 'ThePlace' ./service/e2e >&2 || die "$place does not do what its users want"
 	step 'a scenario, while all replicas are started anew'
 	"$ROOT/scripts/run.sh" restart "$place" 2>"$STATE/log/restart.log" &
 	restart=$!
