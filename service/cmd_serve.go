@@ -191,7 +191,7 @@ func (p *program) openSurface(name string) (*postgres.Store, server.SurfaceOptio
 		MaxInFlight: p.cfg.MaxInFlight,
 		Maintenance: p.cfg.Maintenance,
 	}
-	store, err := p.openStore(postgres.Options{Application: "minitwit-" + name, MaxOpen: p.cfg.DatabasePool})
+	store, err := p.openStore(postgres.Options{Application: "minitwit-" + name, MaxOpen: p.cfg.DatabasePool, Timeout: p.cfg.DatabaseTimeout})
 	if err != nil {
 		return nil, options, err
 	}

@@ -23,6 +23,7 @@ type Config struct {
 	DatabaseURL         string        `env:"DATABASE_URL" secret:"true" doc:"PostgreSQL connection URL; has to say sslmode=…"`
 	DatabasePassword    string        `env:"DATABASE_PASSWORD" secret:"true" doc:"replaces the password of DATABASE_URL"`
 	DatabasePool        int           `env:"DATABASE_POOL" envDefault:"8" doc:"connections of one surface of one process (and one more for latest)"`
+	DatabaseTimeout     time.Duration `env:"DATABASE_TIMEOUT" envDefault:"900ms" doc:"how long a statement may take, the wait for a connection included; then 503 is answered"`
 	DatabaseConnections int           `env:"DATABASE_CONNECTIONS" envDefault:"0" doc:"connections that all replicas together may open, an update included; 0: not checked"`
 	SessionKey          string        `env:"SESSION_KEY" secret:"true" doc:"encrypts and signs cookies of the UI, 32 characters or more"`
 	SessionKeyPrevious  string        `env:"SESSION_KEY_PREVIOUS" secret:"true" doc:"still accepted while SESSION_KEY is being rotated"`
@@ -144,6 +145,9 @@ func (c Config) CheckServe(web bool) error {
 	}
 	if c.LogFormat != "json" && c.LogFormat != "console" {
 		wrong = append(wrong, errors.New("LOG_FORMAT is neither json nor console"))
+	}
+	if c.DatabaseTimeout < 100*time.Millisecond || c.DatabaseTimeout > time.Minute {
+		wrong = append(wrong, errors.New("DATABASE_TIMEOUT is not between 100ms and 1m"))
 	}
 	if c.Drain < 0 || c.Drain > time.Hour {
 		wrong = append(wrong, errors.New("DRAIN is not between 0s and 1h"))

@@ -66,7 +66,7 @@ func TestErrorsNameTheVariableAndNotTheValue(t *testing.T) {
 func TestCheckServeListsAllThatIsWrong(t *testing.T) {
 	t.Parallel()
 	c, err := Load([]string{
-		"SESSION_KEY=hunter2", "PASSWORD_KEY_PREVIOUS=hunter2", "DATABASE_POOL=0", "DATABASE_CONNECTIONS=-1",
+		"SESSION_KEY=hunter2", "PASSWORD_KEY_PREVIOUS=hunter2", "DATABASE_POOL=0", "DATABASE_TIMEOUT=50ms", "DATABASE_CONNECTIONS=-1",
 		"BCRYPT_COST=9", "MAX_IN_FLIGHT=-1",
 		"SIMULATOR_CREDENTIALS=hunter2", "LOG_FORMAT=xml", "DRAIN=-1s",
 		"DASHBOARDS_URL=https://admin:hunter2@grafana", "PROMETHEUS_URL=prometheus:9090", "RUNBOOKS_URL=javascript:hunter2", "ALERTMANAGER_URL=http://",
@@ -76,7 +76,7 @@ func TestCheckServeListsAllThatIsWrong(t *testing.T) {
 	}
 	wrong := fmt.Sprint(c.CheckServe(true))
 	for _, name := range []string{
-		"DATABASE_URL", "SESSION_KEY is shorter", "PASSWORD_KEY is not set", "PASSWORD_KEY_PREVIOUS is shorter", "DATABASE_POOL",
+		"DATABASE_URL", "SESSION_KEY is shorter", "PASSWORD_KEY is not set", "PASSWORD_KEY_PREVIOUS is shorter", "DATABASE_POOL", "DATABASE_TIMEOUT",
 		"DATABASE_CONNECTIONS", "BCRYPT_COST", "MAX_IN_FLIGHT", "SIMULATOR_CREDENTIALS", "LOG_FORMAT", "DRAIN",
 		"DASHBOARDS_URL holds credentials", "PROMETHEUS_URL is not", "RUNBOOKS_URL is not", "ALERTMANAGER_URL is not",
 	} {
