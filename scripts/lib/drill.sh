@@ -18,8 +18,7 @@ when all was at full strength, and how many acknowledged writes were lost. Bring
 the lab up first if it is not. Needs root, and a machine that does nothing else.
 
   all           every drill; those done at this commit are not made again
-  smoke         rolling-update, bad-image; kill-task, kill-node through the edge, with --retry 1,
-                at 12 requests a second
+  smoke         rolling-update, bad-image; kill-task, kill-node through the edge, with --retry 1
   releases      bad releases of all kinds, deployed by the verb deploy: what catches each, and
                 what users see of it
   outcomes      each way in which the verb deploy can end, provoked, with its exit code
@@ -37,13 +36,14 @@ the lab up first if it is not. Needs root, and a machine that does nothing else.
   --patience D  how long a client waits (default 2s)
   --tries N     a drill that missed its aim is made again, up to N times in all, and every
                 try is shown; for machines that do other work too. Never after a lost write
-  --sent N      requests a drill sends at least (default: what its aim asks for)
+  --sent N      requests a drill sends at least, instead of what its aim asks for
 
 `drill pages` needs no lab. It runs the product, its database, two Prometheus, two
 Alertmanagers, the exporters and the dead man's switch on this machine under a
 constant load, makes one fault after another (--short: those that CI makes), and
 prints which page arrived where on-call's telephone would be, how soon, whether it was
-the right and the only one, and when the all-clear came.
+the right and the only one, and when the all-clear came. `ordinary-hour`, by its name only, is an hour
+without a fault, with two rolling updates: nobody may be called.
 
 Results of the others are kept in .local/drills.jsonl, with the commit that they belong to.
 Exits 1 if an aim was missed.

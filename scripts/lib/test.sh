@@ -191,9 +191,11 @@ part_smoke() {
 	fi
 	check smoke 'lab up' as_run lab up
 	check smoke 'swarm doctor' as_run swarm doctor --lab
-	# 5,000 requests while an update goes on. A second try, since whatever else this machine
-	# does slows the emulated nodes; drill.yml runs all drills without it.
-	check smoke drills as_run drill smoke --rate 26 --tries 2
+	# Whether anything is refused, reset or lost, not how quick emulated nodes are that start
+	# containers meanwhile: on a slow machine an update took 313 s instead of 125, and at 26
+	# requests a second 50 of 8582 had no answer in 2 s, or none of the database's in 0.9. And a
+	# second try, for whatever else the machine does. drill.yml runs all drills without this.
+	check smoke drills as_run drill smoke --rate 8 --sent 1500 --patience 5s --tries 2
 }
 
 # smoke_ended STATUS ends the lab that smoke began. Of a failure it shows how all stood.
@@ -202,5 +204,6 @@ smoke_ended() {
 	as_run lab down
 }
 
-# as_run VERB… is this program as root, with the Go that we found.
-as_run() { as_root env PATH="$PATH" HOME="$HOME" "$ROOT/scripts/run.sh" "$@"; }
+# as_run VERB… is this program as root, with the Go that we found, for a lab whose time
+# limits suit a slow machine.
+as_run() { as_root env PATH="$PATH" HOME="$HOME" LAB_CHECK_INTERVAL=60s LAB_DATABASE_TIMEOUT=4s "$ROOT/scripts/run.sh" "$@"; }

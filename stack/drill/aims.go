@@ -53,6 +53,14 @@ func aimOf(name string) aim {
 	return aims[name]
 }
 
+// orSent asks for fewer requests, or for more, than the aim does; 0 leaves it as it is.
+func (a aim) orSent(asked int) aim {
+	if asked > 0 && a.sent > 0 {
+		a.sent = asked
+	}
+	return a
+}
+
 func most(n int) *int { return &n }
 
 // String writes the aim for people.

@@ -72,3 +72,17 @@ func TestAnAimForgivesWhatItDoesNotSpeakOf(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoAsksForFewerRequestsIsHeldAgainstThose(t *testing.T) {
+	t.Parallel()
+	r := result{figures: figures{Sent: 1500}}
+	if missed := aims["rolling-update"].orSent(1500).missed(r); len(missed) > 0 {
+		t.Errorf("missed %v", missed)
+	}
+	if missed := aims["rolling-update"].orSent(0).missed(r); len(missed) != 1 {
+		t.Errorf("missed %v, want what the aim asks for", missed)
+	}
+	if a := aims["kill-node"].orSent(1500); a.sent != 0 {
+		t.Errorf("an aim that asks for no number asks for %d", a.sent)
+	}
+}

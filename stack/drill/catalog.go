@@ -38,13 +38,11 @@ var catalog = []drill{
 // that costs requests whatever we do (docs/adr/0007), the more of them the slower a
 // node notices, and a check has to mean the same on every machine. A client tries once
 // more, since the edge may not repeat a write that was in work when its replica died.
-// And they come at half the rate: two emulated nodes that start the replicas of a third
-// have no time for more, and that they have none is not what is asked here.
 func smoke() (drills []drill) {
 	for _, name := range []string{"rolling-update", "bad-image", "kill-task", "kill-node"} {
 		d, _ := find(name)
 		if d.edge = strings.HasPrefix(name, "kill-"); d.edge {
-			d.retries, d.rate = 1, 12
+			d.retries = 1
 		}
 		drills = append(drills, d)
 	}

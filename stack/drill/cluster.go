@@ -34,7 +34,7 @@ func openCluster() (*cluster, error) {
 	c := &cluster{engines: map[string]*client.Client{}, alive: nodeNames}
 	for _, n := range nodeNames {
 		// The engine itself waits up to 10 s for the end of what it kills.
-		engine, err := client.New(client.WithHost("tcp://"+address(n)+":2375"), client.WithTimeout(15*time.Second))
+		engine, err := client.New(client.WithHost("tcp://"+address(n)+":2375"), client.WithTimeout(time.Minute))
 		if err != nil {
 			return nil, fmt.Errorf("engine of %s: %w", n, err)
 		}

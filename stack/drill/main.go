@@ -292,7 +292,7 @@ func (b *bench) note(r result, f flags, out io.Writer) error {
 // done finds what the drill gave at this commit, the same way.
 func done(past []result, d drill, f flags) *result {
 	for _, r := range slices.Backward(past) {
-		if r.Case == d.name && r.Commit == f.commit && r.Via == d.via() && r.Retries == d.retries && r.Rate == d.rateOr(f.rate) && r.Watched == f.pages && r.Error == "" {
+		if r.Case == d.name && r.Commit == f.commit && r.Via == d.via() && r.Retries == d.retries && r.Rate == f.rate && r.Watched == f.pages && r.Error == "" {
 			return &r
 		}
 	}

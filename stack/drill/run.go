@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,11 +57,10 @@ type bench struct {
 type drill struct {
 	name    string
 	what    string
-	apart   bool    // not part of all
-	quiet   bool    // no page views from the start: the drill itself begins with them
-	edge    bool    // through the edge tier's ports instead of the mesh's
-	retries int     // of a client
-	rate    float64 // requests a second; 0: as asked for
+	apart   bool // not part of all
+	quiet   bool // no page views from the start: the drill itself begins with them
+	edge    bool // through the edge tier's ports instead of the mesh's
+	retries int  // of a client
 	make    func(context.Context, *run) error
 	// prepare, if set, comes before the load; restore after it, also when the drill failed.
 	prepare, restore func(context.Context, *run) error
@@ -71,13 +71,6 @@ func (d drill) via() string {
 		return "edge"
 	}
 	return "mesh"
-}
-
-func (d drill) rateOr(asked float64) float64 {
-	if d.rate > 0 {
-		return d.rate
-	}
-	return asked
 }
 
 func (r *run) say(format string, args ...any) {
@@ -117,13 +110,13 @@ func (b *bench) perform(ctx context.Context, d drill) result {
 	res.Case, res.Commit, res.At, res.Took = d.name, b.commit, now(), since(began, time.Now())
 	res.Detect, res.Strength, res.Start = r.detect, r.strength, r.start
 	res.deployed, res.What = r.deploy, d.what
-	res.Via, res.Retries, res.Rate, res.Watched = d.via(), d.retries, d.rateOr(b.load.rate), b.telephone != ""
+	res.Via, res.Retries, res.Rate, res.Watched = d.via(), d.retries, b.load.rate, b.telephone != ""
 	if res.Watched {
 		c := calls[d.name]
 		res.heard = c.judge(b.telephone.since(r.fault), r.fault, r.mended)
 		res.Aim, res.Missed = c.String(), append(c.missed(res.heard), aim{}.missed(res)...)
 	} else {
-		a := aimOf(d.name)
+		a := aimOf(d.name).orSent(b.sent)
 		res.Aim, res.Missed = a.String(), a.missed(res)
 	}
 	res.OK = len(res.Missed) == 0
@@ -179,7 +172,7 @@ func (r *run) steady(ctx context.Context) error {
 // for a while nothing has failed.
 func (r *run) warmUp(ctx context.Context) error {
 	opts := r.bench.load
-	opts.retries, opts.rate = r.drill.retries, r.drill.rateOr(opts.rate)
+	opts.retries = r.drill.retries
 	if opts.apiPort, opts.webPort = meshAPIPort, meshWebPort; r.drill.edge {
 		opts.apiPort, opts.webPort = edgeAPIPort, edgeWebPort
 	}
@@ -226,9 +219,9 @@ func (r *run) counted() []sample {
 
 // tail keeps the load on until enough was sent, and none of it failed for a while.
 func (r *run) tail(ctx context.Context) error {
-	enough := r.sent
-	if enough == 0 && r.telephone == "" {
-		enough = max(fewest, aimOf(r.drill.name).sent)
+	enough := cmp.Or(aimOf(r.drill.name).orSent(r.sent).sent, fewest)
+	if r.telephone != "" {
+		enough = 0
 	}
 	from := time.Now()
 	return until(ctx, patience, "the end of the load", func() bool {
