@@ -107,7 +107,7 @@ func startDatabase(_ context.Context, w *world) error { return w.pg.Start() }
 
 func update(state swarm.UpdateState) func(context.Context, *world) error {
 	return func(_ context.Context, w *world) error {
-		w.manager.change(func(m *manager) { m.updates = map[string]swarm.UpdateState{"api": state} })
+		w.manager.update("api", state)
 		return nil
 	}
 }

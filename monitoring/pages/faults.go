@@ -10,11 +10,12 @@ import (
 // fault is something that goes wrong, and the page that has to come of it.
 type fault struct {
 	name, what string
-	want       []string // alerts, any of which is right
+	want       []string // alerts, any of which is right; none: it is no fault, and nobody may be called
 	also       []string // alerts that may come with it; any other page is a wrong one
 	from       string   // where it arrives: page (the default), second, ticket or deadman
 	aim        time.Duration
 	short      bool // part of the short form, which CI runs
+	apart      bool // made by its name only
 	make, mend func(context.Context, *world) error
 }
 
@@ -133,4 +134,5 @@ var faults = []fault{
 		name: "alertmanager-dead", what: "both Alertmanagers are dead", want: []string{"DeadMan"}, from: "deadman", aim: 90 * time.Second,
 		make: kill("alertmanager.1", "alertmanager.2"), mend: revive("alertmanager.1", "alertmanager.2"),
 	},
+	{name: "ordinary-hour", what: "none; both services are updated after a quarter of an hour and after half of it", apart: true},
 }

@@ -109,10 +109,10 @@ func passed(results []result) bool {
 	return true
 }
 
-// choose gives the faults of the names, or all.
+// choose gives the faults of the names, or all that are part of every drill.
 func choose(o options) (chosen []fault, err error) {
 	for _, f := range faults {
-		if len(o.names) == 0 && (!o.short || f.short) || slices.Contains(o.names, f.name) {
+		if len(o.names) == 0 && (!o.short || f.short) && (!f.apart || o.list) || slices.Contains(o.names, f.name) {
 			chosen = append(chosen, f)
 		}
 	}
@@ -149,7 +149,11 @@ func drill(ctx context.Context, o options, dir string, chosen []fault, out, prog
 	for i, f := range chosen {
 		fmt.Fprintf(progress, "[%d/%d] ==> %s: %s\n", i+1, len(chosen), f.name, f.what)
 		for try := 1; ; try++ {
-			r := w.perform(ctx, f, progress)
+			perform := w.perform
+			if len(f.want) == 0 {
+				perform = w.spend
+			}
+			r := perform(ctx, f, progress)
 			if ctx.Err() != nil {
 				return results, ctx.Err()
 			}

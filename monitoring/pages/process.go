@@ -92,6 +92,13 @@ func (p *process) stop() {
 	<-exited
 }
 
+// started counts its starts.
+func (p *process) started() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.starts
+}
+
 // up tells whether it runs.
 func (p *process) up() bool {
 	p.mu.Lock()

@@ -25,6 +25,7 @@ type replica struct {
 	addr    string // of the surface
 	ops     string // of health and metrics
 	healthy bool
+	retired map[int]bool // of its starts: those that an update ended
 }
 
 // replicas are the product, three of each service, and what Swarm does for them: it
@@ -126,6 +127,7 @@ func (r *replicas) watch(ctx context.Context) {
 }
 
 func (r *replicas) examine(ctx context.Context, client *http.Client, one *replica) (changed bool) {
+	started := one.process.started()
 	healthy := one.process.up()
 	if healthy {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+one.ops+"/livez", nil)
@@ -139,9 +141,27 @@ func (r *replicas) examine(ctx context.Context, client *http.Client, one *replic
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	healthy = healthy && !one.retired[started]
 	changed = one.healthy != healthy
 	one.healthy = healthy
 	return changed
+}
+
+// retire takes a replica from the mesh until it has started anew.
+func (r *replicas) retire(one *replica) {
+	r.mu.Lock()
+	if one.retired == nil {
+		one.retired = map[int]bool{}
+	}
+	one.retired[one.process.started()], one.healthy = true, false
+	r.mu.Unlock()
+	r.told()
+}
+
+func (r *replicas) serves(one *replica) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return one.healthy
 }
 
 // each does something to all replicas that match.

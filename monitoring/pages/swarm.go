@@ -18,8 +18,8 @@ type manager struct {
 	began    time.Time
 
 	mu         sync.Mutex
-	updates    map[string]swarm.UpdateState // by service
-	down       map[string]bool              // nodes
+	updates    map[string]swarm.UpdateStatus // by service
+	down       map[string]bool               // nodes
 	leaderless bool
 }
 
@@ -28,6 +28,17 @@ func (m *manager) change(do func(*manager)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	do(m)
+}
+
+// update lets it tell of an update of a service, which begins with it.
+func (m *manager) update(service string, state swarm.UpdateState) {
+	m.change(func(m *manager) {
+		if m.updates == nil {
+			m.updates = map[string]swarm.UpdateStatus{}
+		}
+		now := time.Now()
+		m.updates[service] = swarm.UpdateStatus{State: state, StartedAt: &now, CompletedAt: &now}
+	})
 }
 
 var versioned = regexp.MustCompile(`^/v[0-9.]+`)
@@ -66,9 +77,8 @@ func (m *manager) services() (list []swarm.Service) {
 		s.Spec.Mode.Replicated = &swarm.ReplicatedService{Replicas: &three}
 		s.Spec.TaskTemplate.ContainerSpec = &swarm.ContainerSpec{Image: image}
 		s.ServiceStatus = &swarm.ServiceStatus{DesiredTasks: three, RunningTasks: uint64(len(m.replicas.targets(name, false)))}
-		if state, ok := m.updates[name]; ok {
-			at := m.began
-			s.UpdateStatus = &swarm.UpdateStatus{State: state, StartedAt: &at, CompletedAt: &at}
+		if last, ok := m.updates[name]; ok {
+			s.UpdateStatus, s.UpdatedAt = &last, *last.StartedAt
 		}
 		list = append(list, s)
 	}
@@ -85,22 +95,28 @@ func (m *manager) tasks() (list []swarm.Task) {
 		if r.slot == 0 {
 			continue
 		}
-		r.process.mu.Lock()
-		starts := r.process.starts
-		r.process.mu.Unlock()
+		starts := r.process.started()
 		state := swarm.TaskStateStarting
 		switch {
 		case r.healthy:
 			state = swarm.TaskStateRunning
 		case !r.process.up():
-			state = swarm.TaskStateFailed
+			state = r.end(starts)
 		}
 		list = append(list, task(r, starts, state, swarm.TaskStateRunning))
 		if starts > 1 {
-			list = append(list, task(r, starts-1, swarm.TaskStateFailed, swarm.TaskStateShutdown))
+			list = append(list, task(r, starts-1, r.end(starts-1), swarm.TaskStateShutdown))
 		}
 	}
 	return list
+}
+
+// end is how one of its starts ended; r.mu of the replicas is held.
+func (r *replica) end(start int) swarm.TaskState {
+	if r.retired[start] {
+		return swarm.TaskStateShutdown
+	}
+	return swarm.TaskStateFailed
 }
 
 func task(r *replica, start int, state, desired swarm.TaskState) swarm.Task {
