@@ -32,7 +32,7 @@ network namespace of its own. Needs root, on Debian or Ubuntu on amd64.
   edge up · edge down  the edge tier beside the stack (stack/edge.yml), or without it
   monitoring up · down stack/monitoring.yml beside the stack, without Grafana; outside of
                        the Swarm the dead man's switch and what takes on-call's pages
-  logging up · down    stack/logging.yml beside that: Loki, and an agent on each node
+  logging up · down    stack/logging.yml beside that, or alone: Loki, and an agent on each node
   pages                what on-call was told so far, a line of JSON each
   push-edge            make an image of HAProxy, push it; prints it by digest
   docker [N] ARGS…     docker's client on node N (default: the first that answers)

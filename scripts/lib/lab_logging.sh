@@ -3,16 +3,22 @@
 
 . "$ROOT/scripts/lib/loki.sh"
 
-# lab_logging up|down. It joins the network of the monitoring stack.
+# lab_logging up|down. It joins the network of the monitoring stack, or one of its own where
+# that is not up.
 lab_logging() {
-	local leader n
+	local leader n alone=logs_monitoring
 	lock
 	leader=$(first_answering)
 	if [[ $1 == down ]]; then
 		engine "$leader" stack rm logging >&2
+		until ! has_network "$leader" "$alone" || engine "$leader" network rm "$alone" >/dev/null 2>&1; do sleep 1; done
 		return
 	fi
-	[[ -n $(engine "$leader" network ls -q --filter name=monitoring_monitoring) ]] || die "what watches is not there: ./scripts/run.sh lab monitoring up"
+	if ! has_network "$leader" monitoring_monitoring; then
+		has_network "$leader" "$alone" || engine "$leader" network create --driver overlay "$alone" >/dev/null
+		export MONITORING_STACK=${alone%_monitoring}
+	fi
+	watchers_up
 	LOKI_IMAGE=$(push_loki)
 	SYSLOG_NG_IMAGE=$(watcher_image syslog-ng)
 	LOKI_YML_SHA=$(digest <monitoring/loki/loki.yml | cut -c 1-12)
@@ -26,6 +32,9 @@ lab_logging() {
 		>"$STATE/log/logging.log" 2>&1 || failed_with "$STATE/log/logging.log" 'docker stack deploy failed'
 	STACK=logging stack_await
 }
+
+# has_network NODE NAME
+has_network() { [[ -n $(engine "$1" network ls -q --filter "name=^$2\$") ]]; }
 
 # push_loki prints the image by its digest.
 push_loki() {
