@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"minitwit/service/freeport"
+	"minitwit/service/wait"
 )
 
 // labels of an alert; what no test names is of a page in production.
@@ -108,21 +109,6 @@ func (s *sink) body(path string) string {
 	return strings.Join(s.bodies[path], "\n")
 }
 
-// eventually waits until something is so.
-func eventually(t *testing.T, within time.Duration, what string, is func() bool) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(within)
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("after %s not yet: %s", within, what)
-		}
-	}
-}
-
 // toSink is a place where each receiver is a path of the sink.
 func toSink(s *sink) string {
 	return strings.ReplaceAll(`
@@ -173,7 +159,7 @@ func start(t *testing.T, config string, args ...string) *alertmanager {
 	cmd := run(t, program(t, "prometheus-alertmanager", "alertmanager"), append(args, "--config.file="+config,
 		"--storage.path="+t.TempDir(), "--web.listen-address="+addr, "--web.external-url=http://"+addr)...)
 	a := &alertmanager{url: "http://" + addr, cmd: cmd}
-	eventually(t, 20*time.Second, "Alertmanager is ready", func() bool { return answers(a.url + "/-/ready") })
+	wait.For(t, 20*time.Second, "Alertmanager is ready", func() bool { return answers(a.url + "/-/ready") })
 	return a
 }
 

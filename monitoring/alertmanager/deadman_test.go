@@ -16,6 +16,7 @@ import (
 
 	"minitwit/service/deadman"
 	"minitwit/service/freeport"
+	"minitwit/service/wait"
 )
 
 // Prometheus, Alertmanager and the switch together, in shorter times than ours.
@@ -32,7 +33,7 @@ func TestAFalseAllClearIsCaughtByTheSwitch(t *testing.T) {
 	first, second := startPrometheus(t, a), startPrometheus(t, a)
 	// Only now: Prometheus needs some seconds before it knows its Alertmanager.
 	startSwitch(t, s, l)
-	eventually(t, 20*time.Second, "the page comes both ways", func() bool {
+	wait.For(t, 20*time.Second, "the page comes both ways", func() bool {
 		return len(s.of("/page", "")) == 1 && strings.Contains(s.body("/switch"), "[PAGE 1] lab: api is down")
 	})
 	if n := senders(t, url); n == 0 {
@@ -41,17 +42,17 @@ func TestAFalseAllClearIsCaughtByTheSwitch(t *testing.T) {
 
 	first()
 	forgotten := time.Now().Add(7 * time.Second) // an alert that nobody repeats ends after 4 s, and is told 2 s later
-	eventually(t, 20*time.Second, "an alert of the first alone would have ended", func() bool { return time.Now().After(forgotten) })
+	wait.For(t, 20*time.Second, "an alert of the first alone would have ended", func() bool { return time.Now().After(forgotten) })
 	if n := len(s.of("/page", "")); n != 1 || strings.Contains(s.body("/switch"), "resolve") {
 		t.Fatalf("with one Prometheus of two there are %d notices, and the switch said\n%s", n, s.body("/switch"))
 	}
 
 	second()
-	eventually(t, 20*time.Second, "Alertmanager says RESOLVED", func() bool {
+	wait.For(t, 20*time.Second, "Alertmanager says RESOLVED", func() bool {
 		n := s.of("/page", "")
 		return len(n) == 2 && n[1].Status == "resolved"
 	})
-	eventually(t, 30*time.Second, "the switch says that it is none", func() bool {
+	wait.For(t, 30*time.Second, "the switch says that it is none", func() bool {
 		return strings.Contains(s.body("/switch"), "monitoring is dead, no heartbeat for") &&
 			strings.Contains(s.body("/switch"), "[NOT an all-clear: monitoring is dead] [RESOLVED] lab: api is down")
 	})
@@ -75,7 +76,7 @@ receivers:
 	startSwitch(t, s, l)
 	place = strings.NewReplacer("SINK", s.URL, "SWITCH", url).Replace(place)
 	start(t, assemble(t, place, hasty...)).post(t, newAlert("EndpointDown", labels{"place": "lab"}))
-	eventually(t, 15*time.Second, "a page both ways", func() bool { return s.body("/pagerduty") != "" && s.body("/switch") != "" })
+	wait.For(t, 15*time.Second, "a page both ways", func() bool { return s.body("/pagerduty") != "" && s.body("/switch") != "" })
 	_, key, _ := strings.Cut(s.body("/pagerduty"), `"dedup_key":"`)
 	key, _, _ = strings.Cut(key, `"`)
 	if !strings.Contains(s.body("/switch"), `"key":"`+key+`"`) {
@@ -146,7 +147,7 @@ groups:
 	addr := freeport.For(t)
 	cmd := run(t, program(t, "prometheus"), "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+addr, "--web.external-url=http://"+addr, "--rules.alert.resend-delay=1s")
-	eventually(t, 30*time.Second, "Prometheus has sent alerts", func() bool { return sent.MatchString(get("http://" + addr + "/metrics")) })
+	wait.For(t, 30*time.Second, "Prometheus has sent alerts", func() bool { return sent.MatchString(get("http://" + addr + "/metrics")) })
 	return func() {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"minitwit/service/freeport"
+	"minitwit/service/wait"
 )
 
 // With repeat_interval equal to group_interval some beats are left out, but not in
@@ -33,7 +34,7 @@ func TestTheHeartbeatIsSteady(t *testing.T) {
 	a := start(t, assemble(t, toSink(s)))
 	begin := time.Now()
 	a.post(t, newAlert("Watchdog", labels{"severity": "heartbeat"}))
-	eventually(t, 45*time.Second, "three heartbeats", func() bool { return len(s.of("/heartbeat", "Watchdog")) >= 3 })
+	wait.For(t, 45*time.Second, "three heartbeats", func() bool { return len(s.of("/heartbeat", "Watchdog")) >= 3 })
 	beats := s.of("/heartbeat", "")
 	if first := beats[0].at.Sub(begin); first > 3*time.Second {
 		t.Errorf("the first heartbeat came after %v", first)
@@ -58,10 +59,10 @@ func TestTwoAlertmanagersSendOneNoticeAndOneSuffices(t *testing.T) {
 		}
 	}
 	both(newAlert("EndpointDown", nil))
-	eventually(t, 15*time.Second, "a notice", func() bool { return len(s.of("/page", "EndpointDown")) > 0 })
+	wait.For(t, 15*time.Second, "a notice", func() bool { return len(s.of("/page", "EndpointDown")) > 0 })
 	// Its notice takes longer than the second of the two waits for the first.
 	both(newAlert("NodeDown", nil))
-	eventually(t, 15*time.Second, "the next notice", func() bool { return len(s.of("/page", "NodeDown")) > 0 })
+	wait.For(t, 15*time.Second, "the next notice", func() bool { return len(s.of("/page", "NodeDown")) > 0 })
 	if n := len(s.of("/page", "EndpointDown")); n != 1 {
 		t.Errorf("two Alertmanagers sent %d notices, want 1", n)
 	}
@@ -69,7 +70,7 @@ func TestTwoAlertmanagersSendOneNoticeAndOneSuffices(t *testing.T) {
 		t.Fatal(err)
 	}
 	pair[1].post(t, newAlert("DatabaseDown", nil))
-	eventually(t, 20*time.Second, "a notice of the one that is left", func() bool { return len(s.of("/page", "DatabaseDown")) > 0 })
+	wait.For(t, 20*time.Second, "a notice of the one that is left", func() bool { return len(s.of("/page", "DatabaseDown")) > 0 })
 }
 
 // startPair runs two that know each other.
@@ -83,7 +84,7 @@ func startPair(t *testing.T, config string) [2]*alertmanager {
 			"--cluster.peer-timeout=2s", "--cluster.gossip-interval=50ms")
 	}
 	for _, a := range pair {
-		eventually(t, 20*time.Second, "they know each other", func() bool {
+		wait.For(t, 20*time.Second, "they know each other", func() bool {
 			var status struct {
 				Cluster struct {
 					Status string

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"minitwit/service/wait"
 )
 
 // inhibition is a cause and what it silences. The labels are the source's and, of
@@ -82,14 +84,14 @@ func TestACauseSilencesItsConsequencesAndNothingElse(t *testing.T) {
 			t.Errorf("not told: %s", untold)
 		}
 	})
-	eventually(t, 20*time.Second, "all that is not silenced is told", func() bool {
+	wait.For(t, 20*time.Second, "all that is not silenced is told", func() bool {
 		untold = missing(s, told)
 		return untold == ""
 	})
 	// What is told later than this would have been in the first notices, or in those
 	// of the next interval.
 	a.post(t, newAlert("Last", labels{"place": "last"}))
-	eventually(t, 20*time.Second, "the last is told", func() bool { return len(s.of("/page", "Last")) > 0 })
+	wait.For(t, 20*time.Second, "the last is told", func() bool { return len(s.of("/page", "Last")) > 0 })
 	for _, n := range s.of("/page", "") {
 		for _, al := range n.Alerts {
 			if silent[fmt.Sprint(al.Labels)] {

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"minitwit/service/wait"
 )
 
 // production runs Alertmanager on production's own file, whose receivers are led to
@@ -49,7 +51,7 @@ func TestAPageReadsWellWhereverItArrives(t *testing.T) {
 	web.Annotations["summary"] = "web is down on all nodes"
 	a.post(t, api)
 	a.post(t, web)
-	eventually(t, 15*time.Second, "all ways have a page", func() bool {
+	wait.For(t, 15*time.Second, "all ways have a page", func() bool {
 		return len(s.of("/notify", "")) > 0 && len(s.of("/slack-page", "")) > 0 && len(s.of("/pagerduty", "")) > 0
 	})
 	if took := s.of("/notify", "")[0].at.Sub(begin); took < 4*time.Second || took > 10*time.Second {
@@ -81,10 +83,10 @@ func endsOnce(t *testing.T, s *sink, a *alertmanager, alerts ...alert) {
 		alerts[i] = alerts[i].ended()
 	}
 	a.post(t, alerts...)
-	eventually(t, 15*time.Second, "the end is told", func() bool { return len(s.of("/notify", "")) == 2 && len(s.of("/slack-page", "")) == 2 })
+	wait.For(t, 15*time.Second, "the end is told", func() bool { return len(s.of("/notify", "")) == 2 && len(s.of("/slack-page", "")) == 2 })
 	// Its first notice takes longer than the next two intervals of the others.
 	a.post(t, newAlert("Last", nil))
-	eventually(t, 15*time.Second, "the last is told everywhere", func() bool {
+	wait.For(t, 15*time.Second, "the last is told everywhere", func() bool {
 		return len(s.of("/notify", "Last")) == 1 && len(s.of("/slack-page", "")) == 3 && strings.Contains(s.body("/pagerduty"), "Last")
 	})
 	told := s.of("/notify", "EndpointDown")
@@ -106,7 +108,7 @@ func TestATicketReadsWellInMailAndSlack(t *testing.T) {
 	ticket := newAlert("BackupTooOld", labels{"severity": "ticket"})
 	ticket.Annotations["summary"] = "the newest backup is  older than\na day, which is far too long for anybody to sleep well, even on Sundays"
 	a.post(t, ticket)
-	eventually(t, 15*time.Second, "both ways have the ticket", func() bool { return m.count() == 1 && len(s.of("/slack-ticket", "")) == 1 })
+	wait.For(t, 15*time.Second, "both ways have the ticket", func() bool { return m.count() == 1 && len(s.of("/slack-ticket", "")) == 1 })
 	const title = "[TICKET 1] production: the newest backup is older than a day, which is far too …"
 	if n := len([]rune(title)); n != titleLength {
 		t.Errorf("the test's own title has %d characters", n)
@@ -139,7 +141,7 @@ func TestATitleFitsWhateverTheAlert(t *testing.T) {
 	exact := newAlert("Exact", nil)
 	exact.Annotations["summary"] = strings.Repeat("ä", titleLength-len("[PAGE 1] production: "))
 	a.post(t, bare, long, exact)
-	eventually(t, 15*time.Second, "three pages", func() bool { return len(s.of("/slack-page", "")) == 3 })
+	wait.For(t, 15*time.Second, "three pages", func() bool { return len(s.of("/slack-page", "")) == 3 })
 	var titles []string
 	for i := range 3 {
 		title := slackOf(t, s, "/slack-page", i).Title

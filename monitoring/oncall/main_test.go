@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"minitwit/service/dbtest"
 )
@@ -60,21 +59,6 @@ func expect(t *testing.T, all []check, name string, s state, found, alert string
 		}
 	}
 	t.Errorf("nothing is said of %q:\n%+v", name, all)
-}
-
-// eventually waits until something is so.
-func eventually(t *testing.T, within time.Duration, what string, is func() bool) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(within)
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("after %s not yet: %s", within, what)
-		}
-	}
 }
 
 // start runs a program, which ends with the test. One that is missing is a failure: a

@@ -18,6 +18,7 @@ import (
 
 	"minitwit/service/deadman"
 	"minitwit/service/freeport"
+	"minitwit/service/wait"
 )
 
 // sink is PagerDuty, or whoever else takes pages. It answers each path with a status of
@@ -94,7 +95,7 @@ func startAlertmanager(t *testing.T, receivers string) (address string) {
 	start(t, "prometheus-alertmanager", "--config.file="+put(t, dir, "alertmanager.yml", hasty+receivers), "--storage.path="+dir+"/data",
 		"--web.listen-address="+addr, "--cluster.listen-address=")
 	address = "http://" + addr
-	eventually(t, 20*time.Second, "Alertmanager is ready", func() bool {
+	wait.For(t, 20*time.Second, "Alertmanager is ready", func() bool {
 		_, err := get(t.Context(), parsed(t, address), "/-/ready")
 		return err == nil
 	})
@@ -161,7 +162,7 @@ func TestAPageArrivesByEveryChannel(t *testing.T) {
 	if err != nil || len(alerts) != 1 {
 		t.Errorf("after the test there are %+v, %v; want the heartbeat alone", alerts, err)
 	}
-	eventually(t, 20*time.Second, "the switch holds the all-clear", func() bool {
+	wait.For(t, 20*time.Second, "the switch holds the all-clear", func() bool {
 		body, err := get(t.Context(), parsed(t, dead), "/status")
 		return err == nil && strings.Contains(string(body), `"title":"[RESOLVED] lab: TEST by anna@`)
 	})
@@ -203,7 +204,7 @@ func TestAReceiverThatIsAwayIsStillTried(t *testing.T) {
 	go func() {
 		result <- oncall(t, nil, "page-test", "--alertmanager", alertmanager, "--deadman", dead, "--timeout", "30s", "--json")
 	}()
-	eventually(t, 20*time.Second, "an attempt has failed", func() bool {
+	wait.For(t, 20*time.Second, "an attempt has failed", func() bool {
 		c, err := askCounters(t.Context(), urls{parsed(t, alertmanager)})
 		return err == nil && c.since(nil, "page", "pagerduty").refused > 0
 	})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"minitwit/service/freeport"
+	"minitwit/service/wait"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -29,7 +30,7 @@ func startPrometheus(t *testing.T, rules string) (address string) {
 	start(t, "prometheus", "--config.file="+put(t, dir, "prometheus.yml", "global: {evaluation_interval: 1s}\n"+files),
 		"--storage.tsdb.path="+dir+"/data", "--web.listen-address="+addr, "--log.level=warn")
 	address = "http://" + addr
-	eventually(t, 30*time.Second, "its alerts are evaluated", func() bool {
+	wait.For(t, 30*time.Second, "its alerts are evaluated", func() bool {
 		body, err := get(t.Context(), parsed(t, address), "/api/v1/rules?type=alert")
 		return err == nil && !strings.Contains(string(body), `"health":"unknown"`)
 	})

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"minitwit/service/wait"
 )
 
 // renew starts all that watches anew, with nothing of the past: one fault's long
@@ -26,7 +28,7 @@ func (w *world) renew(ctx context.Context) error {
 		return err
 	}
 	var why string
-	if err := until(ctx, "a calm installation", 3*time.Minute, func() bool { why = w.unrest(ctx); return why == "" }); err != nil {
+	if err := wait.Until(ctx, 3*time.Minute, "a calm installation", func() bool { why = w.unrest(ctx); return why == "" }); err != nil {
 		return fmt.Errorf("%w: %s", err, why)
 	}
 	return nil
@@ -102,20 +104,4 @@ func ask(ctx context.Context, url string, into any) error {
 	}
 	defer resp.Body.Close() //nolint:errcheck // it was read
 	return json.NewDecoder(resp.Body).Decode(into)
-}
-
-// until asks until the condition holds.
-func until(ctx context.Context, what string, limit time.Duration, holds func() bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s: not within %v", what, limit))
-	defer cancel()
-	ticker := time.NewTicker(200 * time.Millisecond)
-	defer ticker.Stop()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-ticker.C:
-		}
-	}
-	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 
 	"minitwit/monitoring/grafana"
+	"minitwit/service/wait"
 )
 
 const theAgent = "no logs are collected here; logs-test asks a real agent"
@@ -54,7 +55,7 @@ func everyQueryHasAnAnswer(t *testing.T, w *world) {
 	}
 	// One by one: while the first has no answer yet, most others have none either.
 	left := asked
-	err = until(t.Context(), "answers to all queries", 3*time.Minute, func() bool {
+	err = wait.Until(t.Context(), 3*time.Minute, "answers to all queries", func() bool {
 		for len(left) > 0 && w.answers(t, left[0]) {
 			left = left[1:]
 		}
@@ -133,7 +134,7 @@ func startInstallation(t *testing.T) *world {
 	var watching sync.WaitGroup
 	watching.Go(func() { w.replicas.watch(t.Context()) })
 	t.Cleanup(watching.Wait)
-	if err := until(t.Context(), "healthy replicas", time.Minute, w.healthy); err != nil {
+	if err := wait.Until(t.Context(), time.Minute, "healthy replicas", w.healthy); err != nil {
 		t.Fatal(err)
 	}
 	writePast(t, filepath.Join(w.dir, "prometheus.1"))
@@ -153,7 +154,7 @@ func startInstallation(t *testing.T) *world {
 
 // awaitFailure looks at a page until it is a 5xx.
 func awaitFailure(ctx context.Context, w *world) error {
-	return until(ctx, "an error", 30*time.Second, func() bool {
+	return wait.Until(ctx, 30*time.Second, "an error", func() bool {
 		resp, err := http.Get("http://" + w.mesh["web"].address("n1") + "/public")
 		if err != nil {
 			return false

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"minitwit/service/wait"
 )
 
 func main() {
@@ -139,7 +141,7 @@ func drill(ctx context.Context, o options, dir string, chosen []fault, out, prog
 	watch, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go w.replicas.watch(watch)
-	if err := until(ctx, "healthy replicas", time.Minute, w.healthy); err != nil {
+	if err := wait.Until(ctx, time.Minute, "healthy replicas", w.healthy); err != nil {
 		return nil, err
 	}
 	if err := w.startLoad(ctx, 1); err != nil {

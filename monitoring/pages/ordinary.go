@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"minitwit/service/wait"
+
 	"github.com/moby/moby/api/types/swarm"
 )
 
@@ -53,8 +55,8 @@ func (w *world) update(ctx context.Context) error {
 			w.replicas.retire(r)
 			r.process.signal(syscall.SIGTERM)
 			if err := errors.Join(
-				until(ctx, "the end of "+r.process.name, time.Minute, func() bool { return !r.process.up() }),
-				until(ctx, "another "+r.process.name, time.Minute, func() bool { return w.replicas.serves(r) }),
+				wait.Until(ctx, time.Minute, "the end of "+r.process.name, func() bool { return !r.process.up() }),
+				wait.Until(ctx, time.Minute, "another "+r.process.name, func() bool { return w.replicas.serves(r) }),
 			); err != nil {
 				return err
 			}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"minitwit/service/wait"
 )
 
 // result is one fault: a line of --json.
@@ -52,7 +54,7 @@ func (w *world) perform(ctx context.Context, f fault, progress io.Writer) result
 			miss("after %.1f s", at)
 		}
 		linger := time.Now().Add(linger)
-		_ = until(ctx, "nothing", time.Until(linger)+time.Second, func() bool { return time.Now().After(linger) })
+		_ = wait.Until(ctx, time.Until(linger)+time.Second, "nothing", func() bool { return time.Now().After(linger) })
 	}
 	mended := time.Now()
 	r.judge(f, w.sink.since(struck))
@@ -60,7 +62,7 @@ func (w *world) perform(ctx context.Context, f fault, progress io.Writer) result
 		miss("mend: %v", err)
 	}
 	if r.Seconds != nil && f.place() != "ticket" { // tickets are not in a hurry
-		if err := until(ctx, "the all-clear", resolveLimit, func() bool { return w.cleared(f, struck) }); err != nil {
+		if err := wait.Until(ctx, resolveLimit, "the all-clear", func() bool { return w.cleared(f, struck) }); err != nil {
 			miss("%v", err)
 		} else {
 			r.Resolved = rounded(time.Since(mended).Seconds())
@@ -86,7 +88,7 @@ func (f fault) place() string {
 }
 
 func (w *world) awaitPage(ctx context.Context, f fault, struck time.Time) (first *notice) {
-	_ = until(ctx, "a page", 2*f.aim, func() bool {
+	_ = wait.Until(ctx, 2*f.aim, "a page", func() bool {
 		for _, n := range w.sink.since(struck) {
 			if n.From == f.place() && !n.Resolved && slices.Contains(f.want, n.Alert) {
 				first = &n

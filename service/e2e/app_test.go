@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"minitwit/service/dbtest"
+	"minitwit/service/wait"
 )
 
 // deadline is how long a test waits for what should take moments.
@@ -167,26 +168,10 @@ func (a *app) terminate() {
 func (a *app) terminateWhile(during func()) {
 	a.t.Helper()
 	a.signalTerm()
-	eventually(a.t, "the drain to begin", func() bool { return len(a.logged("draining")) > 0 })
+	wait.For(a.t, deadline, "the drain to begin", func() bool { return len(a.logged("draining")) > 0 })
 	during()
 	if err := a.wait(); err != nil {
 		a.t.Errorf("after SIGTERM: %v, want exit 0", err)
-	}
-}
-
-// eventually asks until the condition holds.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), deadline)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("waited %v in vain: %s", deadline, what)
-		}
 	}
 }
 

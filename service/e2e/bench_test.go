@@ -20,6 +20,7 @@ import (
 
 	"minitwit/service/dbtest"
 	"minitwit/service/simulate"
+	"minitwit/service/wait"
 )
 
 // aims are what each figure is held against: at most this much.
@@ -206,7 +207,7 @@ func TestBenchStart(t *testing.T) {
 		}
 		began := time.Now()
 		must(t, cmd.Start())
-		eventually(t, "/livez", func() bool {
+		wait.For(t, deadline, "/livez", func() bool {
 			got, err := newSimulator().do(t.Context(), http.MethodGet, "http://"+ops+"/livez", "")
 			return err == nil && got.status == http.StatusOK
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"minitwit/service/dbtest"
+	"minitwit/service/wait"
 )
 
 func TestAPersonsWayThroughTheSite(t *testing.T) {
@@ -102,8 +103,8 @@ func TestLoadMoreAppendsAPageAndMovesTheFocusThere(t *testing.T) {
 	for _, want := range []int{60, 75} {
 		before := b.count("ul.messages > li")
 		b.do(chromedp.Click(chromedp.CSS(button)))
-		eventually(t, fmt.Sprintf("%d messages", want), func() bool { return b.count("ul.messages > li") == want })
-		eventually(t, "focus on the first new message", func() bool {
+		wait.For(t, deadline, fmt.Sprintf("%d messages", want), func() bool { return b.count("ul.messages > li") == want })
+		wait.For(t, deadline, "focus on the first new message", func() bool {
 			return run(b, chromedp.Evaluate[int](`[...document.querySelectorAll("ul.messages > li")].indexOf(document.activeElement)`)) == before
 		})
 		if got, want := b.text("ul.messages > li:focus .text"), fmt.Sprintf("message %d", 75-before); got != want {

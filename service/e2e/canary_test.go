@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"minitwit/service/minitwit"
+	"minitwit/service/wait"
 )
 
 // The canary writes and reads as clients do, sets no latest, and people never see it.
@@ -26,7 +27,7 @@ func TestTheCanaryWritesAndReadsUnseen(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	s := newSimulator()
-	eventually(t, "a message written and read", func() bool {
+	wait.For(t, deadline, "a message written and read", func() bool {
 		got, err := s.do(t.Context(), "GET", "http://"+ops+"/metrics", "")
 		return err == nil && strings.Contains(got.body, "\nminitwit_canary_success 1\n")
 	})
@@ -48,7 +49,7 @@ func TestTheCanaryWritesAndReadsUnseen(t *testing.T) {
 		}
 	}
 	a.kill()
-	eventually(t, "the failure to be reported", func() bool {
+	wait.For(t, deadline, "the failure to be reported", func() bool {
 		got, err := s.do(t.Context(), "GET", "http://"+ops+"/metrics", "")
 		return err == nil && strings.Contains(got.body, "\nminitwit_canary_success 0\n")
 	})

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"minitwit/service/dbtest"
+	"minitwit/service/wait"
 )
 
 // shrunk gives the log entries that say that the database allows too few connections.
@@ -28,7 +29,7 @@ func TestADatabaseWithTooFewConnectionsIsReportedAndServed(t *testing.T) {
 	t.Parallel()
 	_, db := dbtest.Limited(t, dbtest.URL(t), 30)
 	a := start(t, options{db: db, env: []string{"DATABASE_CONNECTIONS=36"}})
-	eventually(t, "both numbers to be among the metrics", func() bool {
+	wait.For(t, deadline, "both numbers to be among the metrics", func() bool {
 		metrics := metricsOf(t, a)
 		return strings.Contains(metrics, "\nminitwit_database_connections_planned 36\n") &&
 			strings.Contains(metrics, "\nminitwit_database_connections_allowed 30\n")
@@ -52,7 +53,7 @@ func TestTheConnectionsAreComparedOnceTheDatabaseIsBack(t *testing.T) {
 		t.Error("while the database is away, the metrics do not hold the plan alone")
 	}
 	mend()
-	eventually(t, "the allowed connections", func() bool { return strings.Contains(metricsOf(t, a), "connections_allowed 36") })
+	wait.For(t, deadline, "the allowed connections", func() bool { return strings.Contains(metricsOf(t, a), "connections_allowed 36") })
 	if got := shrunk(a); len(got) > 0 {
 		t.Errorf("36 connections for 36: the log has %v", got)
 	}
@@ -76,7 +77,7 @@ func TestWithoutAPlanNothingIsCompared(t *testing.T) {
 	t.Parallel()
 	_, db := dbtest.Limited(t, dbtest.URL(t), 30)
 	a := start(t, options{db: db})
-	eventually(t, "the database to be asked for something", func() bool {
+	wait.For(t, deadline, "the database to be asked for something", func() bool {
 		return newSimulator().must(t, "GET", a.ops+"/readyz", "").status == 200
 	})
 	if metrics := metricsOf(t, a); strings.Contains(metrics, "database_connections") {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"minitwit/service/dbtest"
+	"minitwit/service/wait"
 )
 
 // mesh stands for Swarm's routing mesh: it leads each new connection to one of
@@ -43,7 +44,7 @@ func TestStoppingAReplicaFailsNoRequest(t *testing.T) {
 			// 200 requests a second
 			l := startLoad(t, client, second.api, 10, 50*time.Millisecond)
 			l.api.base = "http://mesh"
-			eventually(t, "the load to run", func() bool { return l.acknowledged(time.Time{}) > 100 })
+			wait.For(t, deadline, "the load to run", func() bool { return l.acknowledged(time.Time{}) > 100 })
 			m.leaving.Store(true)
 			first.terminateWhile(func() {
 				if live := newSimulator().must(t, "GET", first.ops+"/livez", ""); live.status != 200 {
@@ -54,7 +55,7 @@ func TestStoppingAReplicaFailsNoRequest(t *testing.T) {
 				}
 			})
 			stopped := time.Now()
-			eventually(t, "the load to go on", func() bool { return l.acknowledged(stopped) > 50 })
+			wait.For(t, deadline, "the load to go on", func() bool { return l.acknowledged(stopped) > 50 })
 			calls := l.finish()
 			if bad := failed(calls); len(bad) > 0 {
 				t.Errorf("%d of %d requests failed, the first: %v", len(bad), len(calls), bad[0].err)
@@ -69,7 +70,7 @@ func TestAStopFinishesTheRequestsInWork(t *testing.T) {
 	a := start(t, options{})
 	finish := hold(t, a)
 	a.signalTerm()
-	eventually(t, "the drain to begin", func() bool { return len(a.logged("draining")) > 0 })
+	wait.For(t, deadline, "the drain to begin", func() bool { return len(a.logged("draining")) > 0 })
 	if err := finish(); err != nil {
 		t.Errorf("a request in work at SIGTERM: %v", err)
 	}

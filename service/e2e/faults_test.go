@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"minitwit/service/wait"
 )
 
 // switches are all values of MINITWIT_FAULT. TestAPanicInTheUICostsOneRequest
@@ -229,7 +231,7 @@ func TestTheFaultLeakGrows(t *testing.T) {
 	t.Parallel()
 	a := startWith(t, "leak")
 	began, before := time.Now(), resident(t, a)
-	eventually(t, "30 MB to be lost", func() bool { return resident(t, a) > before+30<<20 })
+	wait.For(t, deadline, "30 MB to be lost", func() bool { return resident(t, a) > before+30<<20 })
 	if took := time.Since(began); took < 2*time.Second {
 		t.Errorf("30 MB were lost in %v, want about 4 s", took)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"minitwit/service/wait"
 )
 
 // hold has a request in work on the API until finish is called, which gives
@@ -22,7 +24,7 @@ func hold(t *testing.T, a *app) (finish func() error) {
 		}
 		ended <- err
 	}()
-	eventually(t, "the request to be in work", func() bool {
+	wait.For(t, deadline, "the request to be in work", func() bool {
 		return strings.Contains(newSimulator().must(t, "GET", a.ops+"/metrics", "").body,
 			`minitwit_http_requests_in_flight{surface="api"} 1`)
 	})
@@ -121,7 +123,7 @@ func TestOverloadIsAnswered503AtOnce(t *testing.T) {
 	answers := func(url string) func() bool {
 		return func() bool { return newSimulator().must(t, "GET", url, "").status == 200 }
 	}
-	eventually(t, "the other surface to answer meanwhile", answers(a.web+"/public"))
+	wait.For(t, deadline, "the other surface to answer meanwhile", answers(a.web+"/public"))
 	must(t, finish())
-	eventually(t, "the API to answer again", answers(a.api+"/latest"))
+	wait.For(t, deadline, "the API to answer again", answers(a.api+"/latest"))
 }

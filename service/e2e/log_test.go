@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"minitwit/service/wait"
 )
 
 // onSwarm is what stack.yml tells a replica about itself.
@@ -59,7 +61,7 @@ func TestTheLinesOfARequestAreFoundByItsID(t *testing.T) {
 	_, err = fetch(http.DefaultClient, req)
 	must(t, err)
 	var events []string
-	eventually(t, "both lines", func() bool {
+	wait.For(t, deadline, "both lines", func() bool {
 		events = nil
 		for _, line := range a.logged("") {
 			if line["request_id"] == "of-my-own" {
@@ -138,7 +140,7 @@ func TestHidingAMessageIsInTheLogOfTheReplica(t *testing.T) {
 	}
 	want := "map[event:message_flagged ids:[7] messages:0 node:n3 service:minitwit_web slot:2]"
 	var got string
-	eventually(t, want, func() bool {
+	wait.For(t, deadline, want, func() bool {
 		lines := a.logged("flag")
 		if runtime.GOOS != "linux" {
 			lines = readLines(t, log)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"minitwit/service/dbtest"
+	"minitwit/service/wait"
 )
 
 func TestTheOpsPortTellsWhatOnCallAsks(t *testing.T) {
@@ -102,7 +103,7 @@ func TestASchemaThatIsBehindIsNotReady(t *testing.T) {
 	}
 	_, err = store.Migrate(t.Context())
 	must(t, err)
-	eventually(t, "/readyz to say yes", func() bool { return s.must(t, "GET", a.ops+"/readyz", "").status == 200 })
+	wait.For(t, deadline, "/readyz to say yes", func() bool { return s.must(t, "GET", a.ops+"/readyz", "").status == 200 })
 }
 
 func TestWrongSettingsAreListedTogether(t *testing.T) {

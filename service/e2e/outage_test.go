@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"minitwit/service/dbtest"
+	"minitwit/service/wait"
 )
 
 // What a dead database may cost a request, and how soon the service has to be
@@ -32,10 +33,10 @@ func outage(t *testing.T, a *app, fail, mend func()) (recovery time.Duration) {
 	t.Helper()
 	s := newSimulator()
 	l := startLoad(t, newConnections(), a.api, 4, 50*time.Millisecond)
-	eventually(t, "the load to run", func() bool { return l.acknowledged(time.Time{}) > 20 })
+	wait.For(t, deadline, "the load to run", func() bool { return l.acknowledged(time.Time{}) > 20 })
 	fail()
 	failedAt := time.Now()
-	eventually(t, "/readyz to say no", func() bool { return s.must(t, "GET", a.ops+"/readyz", "").status == 503 })
+	wait.For(t, deadline, "/readyz to say no", func() bool { return s.must(t, "GET", a.ops+"/readyz", "").status == 503 })
 	checkHonestAnswers(t, a)
 	<-time.After(time.Until(failedAt.Add(outageLength))) // the outage is the length itself
 	if live := s.must(t, "GET", a.ops+"/livez", ""); live.status != 200 {
@@ -43,11 +44,11 @@ func outage(t *testing.T, a *app, fail, mend func()) (recovery time.Duration) {
 	}
 	mend()
 	mended := time.Now()
-	eventually(t, "a success after the outage", func() bool { return l.acknowledged(mended) > 0 })
+	wait.For(t, deadline, "a success after the outage", func() bool { return l.acknowledged(mended) > 0 })
 	if recovery = time.Since(mended); recovery > mostRecovery {
 		t.Errorf("the first success came %v after the database was back, want at most %v", recovery, mostRecovery)
 	}
-	eventually(t, "/readyz to say yes", func() bool { return s.must(t, "GET", a.ops+"/readyz", "").status == 200 })
+	wait.For(t, deadline, "/readyz to say yes", func() bool { return s.must(t, "GET", a.ops+"/readyz", "").status == 200 })
 	calls := l.finish()
 	if longest := slowest(calls); longest > mostPatience {
 		t.Errorf("a request took %v, want at most %v", longest, mostPatience)

@@ -9,6 +9,7 @@ import (
 
 	"minitwit/service/dbtest"
 	"minitwit/service/postgres"
+	"minitwit/service/wait"
 )
 
 // statusPage is what these tests read of /status?format=json.
@@ -63,13 +64,13 @@ func TestTheStatusPageKnowsTheOtherReplicas(t *testing.T) {
 		"TASK_SLOT=2", "NODE_NAME=n2", "DRAIN=2s", "DASHBOARDS_URL=https://grafana.example",
 	}})
 	for _, a := range []*app{api, web} {
-		eventually(t, "both replicas on the page", func() bool { return statusOf(t, a).lives() == "api 1 on n1 OK, web 2 on n2 OK" })
+		wait.For(t, deadline, "both replicas on the page", func() bool { return statusOf(t, a).lives() == "api 1 on n1 OK, web 2 on n2 OK" })
 	}
 	if links := fmt.Sprint(statusOf(t, web).Links, statusOf(t, api).Links); links != "[{Grafana https://grafana.example}] []" {
 		t.Errorf("links are %s, want the one that is set where it is", links)
 	}
 	web.terminateWhile(func() {
-		eventually(t, "the drain to be on the page", func() bool { return statusOf(t, api).lives() == "api 1 on n1 OK, web 2 on n2 draining" })
+		wait.For(t, deadline, "the drain to be on the page", func() bool { return statusOf(t, api).lives() == "api 1 on n1 OK, web 2 on n2 draining" })
 	})
 	api.terminate()
 }
@@ -81,7 +82,7 @@ func TestTheStatusPageTellsOfTheSimulator(t *testing.T) {
 	s.must(t, "POST", a.api+"/register?latest=41", `{"username":"ada","email":"a@b","pwd":"x"}`)
 	s.must(t, "POST", a.api+"/msgs/ada?latest=42", `{"content":"x"}`)
 	s.must(t, "POST", a.api+"/msgs/nobody?latest=43", `{"content":"x"}`)
-	eventually(t, "all of it on the page", func() bool {
+	wait.For(t, deadline, "all of it on the page", func() bool {
 		page := statusOf(t, a)
 		errors := page.Simulator.Errors
 		return page.Simulator.Latest == 43 && page.Simulator.Messages == 1 && page.Simulator.Registrations == 1 &&
@@ -109,7 +110,7 @@ func TestTheStatusPageFitsEveryScreen(t *testing.T) {
 	s := newSimulator()
 	s.must(t, "POST", a.api+"/register?latest=41", `{"username":"ada","email":"a@b","pwd":"x"}`)
 	s.must(t, "POST", a.api+"/msgs/nobody?latest=43", `{"content":"x"}`)
-	eventually(t, "its own heartbeat", func() bool { return len(statusOf(t, a).Replicas.List) == 7 })
+	wait.For(t, deadline, "its own heartbeat", func() bool { return len(statusOf(t, a).Replicas.List) == 7 })
 	for _, l := range []look{
 		{width: 320}, {width: 360}, {width: 360, dark: true}, {width: 1280}, {width: 1280, dark: true}, {width: 1280, noScript: true},
 	} {

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"minitwit/service/wait"
+
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	cdplog "github.com/chromedp/cdproto/log"
@@ -142,7 +144,7 @@ func (b *tab) complain(format string, args ...any) {
 // expectProblem wants exactly one problem, which holds that text, and forgets it.
 func (b *tab) expectProblem(text string) {
 	b.t.Helper()
-	eventually(b.t, "a problem with "+text, func() bool {
+	wait.For(b.t, deadline, "a problem with "+text, func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		i := slices.IndexFunc(b.problems, func(p string) bool { return strings.Contains(p, text) })

@@ -15,6 +15,7 @@ import (
 	check "minitwit/service/htmlcheck"
 	"minitwit/service/postgres"
 	"minitwit/service/status"
+	"minitwit/service/wait"
 )
 
 func TestTwoReplicasOfTwoVersionsAreShown(t *testing.T) {
@@ -22,7 +23,7 @@ func TestTwoReplicasOfTwoVersionsAreShown(t *testing.T) {
 	s := dbtest.Open(t)
 	old, recent := run(t, options(s, "1", "v1")), run(t, options(s, "2", "v2"))
 	for _, r := range []replica{old, recent} {
-		eventually(t, "both replicas on the page", func() bool { return len(look(t, r.Page).Replicas.List) == 2 })
+		wait.For(t, deadline, "both replicas on the page", func() bool { return len(look(t, r.Page).Replicas.List) == 2 })
 		if got, want := look(t, r.Page).Replicas.Versions, map[string]int{"v1": 1, "v2": 1}; !cmp.Equal(got, want) {
 			t.Errorf("versions: %v, want %v", got, want)
 		}
@@ -60,7 +61,7 @@ func TestWhoFallsSilentIsShownUntilReplaced(t *testing.T) {
 		t.Errorf("%v, %s %q; want %v and a warning of api 2", lives, got.State, got.Notes, want)
 	}
 	beat("second 2", "2")
-	eventually(t, "the silent one to be replaced", func() bool { return look(t, page).Replicas.State == status.OK })
+	wait.For(t, deadline, "the silent one to be replaced", func() bool { return look(t, page).Replicas.State == status.OK })
 	if last := look(t, page).Replicas.List[2]; last.Life != "silent" {
 		t.Errorf("the last row is %+v, want the one that was replaced", last)
 	}
@@ -77,12 +78,12 @@ func TestThoseWhoAreGoneStayFew(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := run(t, options(s, "1", "v1"))
-	eventually(t, "the living one", func() bool { return lives(t, r.Page)["1"] == "OK" })
+	wait.For(t, deadline, "the living one", func() bool { return lives(t, r.Page)["1"] == "OK" })
 	if got := look(t, r.Page).Replicas; len(got.List) != 7 || got.List[0].Slot != "1" || got.NotShown != 53 {
 		t.Errorf("%d rows, first %+v, %d not shown; want the living one, 6 that are gone, 53", len(got.List), got.List[0], got.NotShown)
 	}
 	var left int
-	eventually(t, "the start to remove what is older than an hour", func() bool {
+	wait.For(t, deadline, "the start to remove what is older than an hour", func() bool {
 		err := s.DB().QueryRowContext(t.Context(), `SELECT count(*) FROM replica_heartbeat`).Scan(&left)
 		return err == nil && left <= 60
 	})
@@ -97,15 +98,15 @@ func TestADrainIsTheLastWord(t *testing.T) {
 	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "x"}, func() float64 { return float64(samples.Add(1)) }))
 	o.Surfaces = []status.Surface{{Name: "api", Requests: metrics}}
 	watcher, r := newPage(t, options(s, "1", "v1")), run(t, o)
-	eventually(t, "the replica to be there", func() bool { return lives(t, watcher)["2"] == "OK" })
+	wait.For(t, deadline, "the replica to be there", func() bool { return lives(t, watcher)["2"] == "OK" })
 	r.drain()
-	eventually(t, "the replica to drain", func() bool { return lives(t, watcher)["2"] == "draining" })
+	wait.For(t, deadline, "the replica to drain", func() bool { return lives(t, watcher)["2"] == "draining" })
 	r.stop()
 	if n := samples.Load(); n > 10 {
 		t.Errorf("%d samples within seconds", n)
 	}
 	age(t, s, "2", 16)
-	eventually(t, "the replica to have stopped", func() bool { return lives(t, watcher)["2"] == "stopped" })
+	wait.For(t, deadline, "the replica to have stopped", func() bool { return lives(t, watcher)["2"] == "stopped" })
 	if got := look(t, watcher).Replicas; got.State != status.OK {
 		t.Errorf("after an orderly stop: %s %q, want OK", got.State, got.Notes)
 	}
@@ -151,7 +152,7 @@ func TestAHeartbeatGivesUpOnAPoolThatIsUsedUp(t *testing.T) {
 	if err := busy.Close(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the heartbeat", func() bool { return lives(t, r.Page)["1"] == "OK" })
+	wait.For(t, deadline, "the heartbeat", func() bool { return lives(t, r.Page)["1"] == "OK" })
 	if len(log) > 0 {
 		t.Errorf("the log goes on: %s", <-log)
 	}

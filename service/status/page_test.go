@@ -16,6 +16,7 @@ import (
 	check "minitwit/service/htmlcheck"
 	"minitwit/service/postgres"
 	"minitwit/service/status"
+	"minitwit/service/wait"
 )
 
 // full gives the options of a page on which there is something to see everywhere.
@@ -43,8 +44,8 @@ func TestThePageTellsWhatOnCallAsks(t *testing.T) {
 	}
 	answered("/msgs/:username", "404", .05)
 	answered("/register", "500", .05)
-	eventually(t, "the replica to be there", func() bool { return lives(t, r.Page)["1"] == "OK" })
-	eventually(t, "the requests", func() bool { return look(t, r.Page).Traffic.Surfaces[0].Latency != nil })
+	wait.For(t, deadline, "the replica to be there", func() bool { return lives(t, r.Page)["1"] == "OK" })
+	wait.For(t, deadline, "the requests", func() bool { return look(t, r.Page).Traffic.Surfaces[0].Latency != nil })
 	err := check.Run(get(t, r.Page, "/status").Body,
 		check.Accessible(), check.NoInline(),
 		check.In("title", check.HasText("^OK: api 1 ")),
@@ -73,7 +74,7 @@ func TestNothingShownIsMarkup(t *testing.T) {
 	o.Self.Slot, o.Self.Node, o.Self.Host, o.Self.Version = bad, bad, bad, bad
 	o.Links = []status.Link{{Name: bad, URL: "javascript:alert(1)"}}
 	r := run(t, o)
-	eventually(t, "the replica to be there", func() bool { return lives(t, r.Page)[bad] == "OK" })
+	wait.For(t, deadline, "the replica to be there", func() bool { return lives(t, r.Page)[bad] == "OK" })
 	if err := check.Run(get(t, r.Page, "/status").Body, check.NotIn("em"), check.NoInline(), check.Accessible()); err != nil {
 		t.Error(err)
 	}
@@ -101,7 +102,7 @@ func TestTheJSONHasTheNamesThatScriptsKnow(t *testing.T) {
 	o.Surfaces = []status.Surface{surface}
 	r := run(t, o)
 	answered("/register", "400", .05)
-	eventually(t, "all of it", func() bool {
+	wait.For(t, deadline, "all of it", func() bool {
 		s := look(t, r.Page)
 		return len(s.Replicas.List) == 1 && s.Traffic.Surfaces[0].Latency != nil
 	})

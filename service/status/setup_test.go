@@ -17,20 +17,6 @@ import (
 // deadline is how long a test waits for what should take seconds.
 const deadline = 20 * time.Second
 
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	end := time.After(deadline)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-end:
-			t.Fatalf("waited %v in vain: %s", deadline, what)
-		}
-	}
-}
-
 // options of a replica of the API, in that slot.
 func options(store *postgres.Store, slot, version string) status.Options {
 	return status.Options{

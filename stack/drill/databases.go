@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"minitwit/service/wait"
 )
 
 // dbRestart stops the database and starts it again at once.
@@ -23,7 +25,7 @@ func (r *run) outage(ctx context.Context, begin, end string, length time.Duratio
 	if err := r.strike(fmt.Sprintf("the database is away (%s)", begin), func() error { return r.lab.do(ctx, "db", begin) }); err != nil {
 		return err
 	}
-	if err := until(ctx, 2*length+time.Second, "the end of the outage", func() bool { return time.Since(r.fault) >= length }); err != nil {
+	if err := wait.Until(ctx, 2*length+time.Second, "the end of the outage", func() bool { return time.Since(r.fault) >= length }); err != nil {
 		return err
 	}
 	if err := r.lab.do(ctx, "db", end); err != nil {
@@ -37,7 +39,7 @@ func (r *run) outage(ctx context.Context, begin, end string, length time.Duratio
 // well waits until nothing has failed for a while, and takes the end of the last
 // failure for the moment of recovery.
 func (r *run) well(ctx context.Context) error {
-	err := until(ctx, patience, "no more failures", func() bool {
+	err := wait.Until(ctx, patience, "no more failures", func() bool {
 		return time.Since(r.mended) > 2*calm && time.Since(r.lastFailure()) > 2*calm
 	})
 	d := max(0, since(r.mended, r.lastFailure()))

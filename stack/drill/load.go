@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"minitwit/service/simulate"
+	"minitwit/service/wait"
 )
 
 // sample is how one request ended.
@@ -81,7 +82,7 @@ func registerUsers(ctx context.Context, base string) error {
 	patient := &http.Client{Timeout: 10 * time.Second}
 	for i := range loadUsers {
 		body := fmt.Sprintf(`{"username":%q,"email":"drill@example.org","pwd":"secret"}`, user(i))
-		if err := until(ctx, warmUpLimit, "registration of "+user(i), func() bool {
+		if err := wait.Until(ctx, warmUpLimit, "registration of "+user(i), func() bool {
 			req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/register", strings.NewReader(body))
 			if err != nil {
 				return false

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"minitwit/service/wait"
+
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 )
@@ -46,7 +48,7 @@ func (r *run) choose(ctx context.Context, leads bool) error {
 // the version too: then once more.
 func (r *run) changeNode(ctx context.Context, name string, change func(*swarm.NodeSpec)) error {
 	var last error
-	err := until(ctx, patience, "a change of "+name, func() bool {
+	err := wait.Until(ctx, patience, "a change of "+name, func() bool {
 		s, err := r.cluster.look(ctx)
 		if err != nil {
 			last = err

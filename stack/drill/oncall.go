@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"minitwit/service/wait"
 )
 
 // notice is what arrived where on-call's telephone would be: a line of the file that
@@ -134,7 +136,7 @@ func (r *run) allClear(ctx context.Context) error {
 		return nil
 	}
 	r.say("waiting for the all-clear: %s", strings.Join(r.telephone.open(), ", "))
-	if err := until(ctx, calmLimit, "the all-clear", func() bool { return len(r.telephone.open()) == 0 }); err != nil {
+	if err := wait.Until(ctx, calmLimit, "the all-clear", func() bool { return len(r.telephone.open()) == 0 }); err != nil {
 		return fmt.Errorf("%w: %s", err, strings.Join(r.telephone.open(), ", "))
 	}
 	return nil
@@ -158,7 +160,7 @@ func (r *run) awaitPage(ctx context.Context) {
 		return
 	}
 	limit := time.Until(r.fault.Add(time.Duration(2*c.aim) * time.Second))
-	_ = until(ctx, max(limit, time.Second), "a page", func() bool {
+	_ = wait.Until(ctx, max(limit, time.Second), "a page", func() bool {
 		return slices.ContainsFunc(r.telephone.since(r.fault), func(n notice) bool {
 			return n.From != "ticket" && slices.Contains(c.want, n.Alert)
 		})

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"minitwit/service/wait"
 )
 
 // interrupt is Ctrl-C in the operator's terminal.
@@ -64,7 +66,7 @@ func lockHeld(age time.Duration) func(context.Context, *run) error {
 			return err
 		}
 		made := time.Now()
-		return until(ctx, age+time.Minute, "the lock's age", func() bool { return time.Since(made) >= age })
+		return wait.Until(ctx, age+time.Minute, "the lock's age", func() bool { return time.Since(made) >= age })
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"minitwit/service/wait"
+
 	"github.com/moby/moby/client"
 )
 
@@ -38,7 +40,7 @@ func loseQuorum(ctx context.Context, r *run) error {
 	}
 	// Without a quorum what runs has to go on: nothing failed for a while.
 	const alone = 30 * time.Second
-	if err := until(ctx, patience, "half a minute without a failure and without a quorum", func() bool {
+	if err := wait.Until(ctx, patience, "half a minute without a failure and without a quorum", func() bool {
 		return time.Since(r.lastFailure()) > alone
 	}); err != nil {
 		return err
@@ -61,7 +63,7 @@ func loseQuorum(ctx context.Context, r *run) error {
 	}
 	// The survivor's ports have to lead to the new nodes too, once gossip has told it.
 	var last error
-	err = until(ctx, 3*time.Minute, "answers of all replicas on each node", func() bool {
+	err = wait.Until(ctx, 3*time.Minute, "answers of all replicas on each node", func() bool {
 		last = r.lab.do(ctx, "mesh")
 		return last == nil
 	})
@@ -69,7 +71,7 @@ func loseQuorum(ctx context.Context, r *run) error {
 }
 
 func (r *run) noQuorum(ctx context.Context) error {
-	err := until(ctx, patience, "the loss of the quorum", func() bool {
+	err := wait.Until(ctx, patience, "the loss of the quorum", func() bool {
 		_, err := r.cluster.engines["n1"].NodeList(ctx, client.NodeListOptions{})
 		return err != nil
 	})

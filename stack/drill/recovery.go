@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -65,20 +64,4 @@ func (r *run) replaced(ctx context.Context) (n int) {
 		}
 	}
 	return n
-}
-
-// until asks until the condition holds.
-func until(ctx context.Context, limit time.Duration, what string, holds func() bool) error {
-	ticker := time.NewTicker(pollEvery / 4)
-	defer ticker.Stop()
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s: not within %v", what, limit))
-	defer cancel()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-ticker.C:
-		}
-	}
-	return nil
 }

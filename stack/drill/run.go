@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"minitwit/service/wait"
 )
 
 // Limits of waiting. The lab is emulated: they are wide, and what they bound is
@@ -184,7 +186,7 @@ func (r *run) warmUp(ctx context.Context) error {
 		return err
 	}
 	r.load = startLoad(ctx, opts, fmt.Sprintf("%x", time.Now().Unix()))
-	err := until(ctx, warmUpLimit, "a load without failures", func() bool {
+	err := wait.Until(ctx, warmUpLimit, "a load without failures", func() bool {
 		all := r.load.all()
 		return succeeding(all) > int(opts.rate*5) && (!opts.pages || seen(all, "web"))
 	})
@@ -224,7 +226,7 @@ func (r *run) tail(ctx context.Context) error {
 		enough = 0
 	}
 	from := time.Now()
-	return until(ctx, patience, "the end of the load", func() bool {
+	return wait.Until(ctx, patience, "the end of the load", func() bool {
 		return time.Since(from) > tail && len(r.counted()) >= enough
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"minitwit/service/wait"
 )
 
 // watched are drills of those who watch (--pages). They say little of how the product
@@ -46,7 +48,7 @@ func gone(replicas string) func(context.Context, *run) error {
 		r.mended = time.Now()
 		r.say("scale %s", replicas)
 		var last error
-		err := until(ctx, patience, "the managers to take it", func() bool { last = scale(replicas); return last == nil })
+		err := wait.Until(ctx, patience, "the managers to take it", func() bool { last = scale(replicas); return last == nil })
 		if err != nil {
 			return errors.Join(err, last)
 		}
@@ -129,5 +131,5 @@ func ordinaryLoad(ctx context.Context, r *run) error {
 
 // pass lets time pass.
 func pass(ctx context.Context, to time.Time) error {
-	return until(ctx, time.Until(to)+time.Minute, "the time", func() bool { return time.Now().After(to) })
+	return wait.Until(ctx, time.Until(to)+time.Minute, "the time", func() bool { return time.Now().After(to) })
 }
