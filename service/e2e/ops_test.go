@@ -25,7 +25,8 @@ func TestTheOpsPortTellsWhatOnCallAsks(t *testing.T) {
 		`minitwit_build_info{`, `goversion="go1`,
 		`minitwit_http_requests_total{code="204",method="POST",route="/msgs/:username",surface="api"} 1`,
 		`minitwit_http_requests_total{code="200",method="GET",route="/public",surface="web"} 1`,
-		`minitwit_http_request_duration_seconds_bucket{method="POST",route="/register",surface="api",le="0.3"} 1`,
+		`minitwit_http_request_duration_seconds_bucket{method="POST",route="/register",surface="api",le="0.3"} `, // the SLO's
+		`minitwit_http_request_duration_seconds_count{method="POST",route="/register",surface="api"} 1`,
 		`minitwit_http_requests_in_flight{surface="api"} 0`,
 		`minitwit_latest{surface="api"} 42`, `minitwit_latest_age_seconds{surface="api"}`,
 		`minitwit_registrations_total{surface="api"} 1`, `minitwit_password_hash_queue{surface="web"}`, `minitwit_password_digests_waiting{surface="api"}`,
