@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"minitwit/service/wait"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/rs/zerolog"
@@ -101,18 +103,11 @@ func TestAStopIsNotReported(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { canary.Run(ctx); close(done) }()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	wait.For(t, 10*time.Second, "more than ten requests", func() bool {
 		s.mu.Lock()
-		enough := s.asked > 10
-		s.mu.Unlock()
-		if enough {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("it does not go on")
-		}
-		time.Sleep(time.Millisecond)
-	}
+		defer s.mu.Unlock()
+		return s.asked > 10
+	})
 	cancel()
 	<-done
 	if testutil.ToFloat64(canary.success) != 1 {
