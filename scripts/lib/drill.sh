@@ -18,7 +18,7 @@ when all was at full strength, and how many acknowledged writes were lost. Bring
 the lab up first if it is not. Needs root, and a machine that does nothing else.
 
   all           every drill; those done at this commit are not made again
-  smoke         rolling-update, bad-image; kill-task, kill-node through the edge, with --retry 1
+  smoke         rolling-update, bad-image, kill-node through the edge; all with --retry 1
   releases      bad releases of all kinds, deployed by the verb deploy: what catches each, and
                 what users see of it
   outcomes      each way in which the verb deploy can end, provoked, with its exit code
@@ -66,7 +66,7 @@ cmd_drill() {
 		exec "$ROOT/bin/drill" -history "$DRILL_HISTORY" -commit "$(product_commit)" "$@"
 		;;
 	esac
-	[[ " $* " != *' --pages '* ]] || export LAB_CHECK_INTERVAL=60s
+	[[ " $* " != *' --pages '* ]] || export LAB_CHECK_INTERVAL=60s LAB_DATABASE_TIMEOUT=4s
 	((EUID == 0)) || die 'drills need root, as the lab does: sudo ./scripts/run.sh drill …'
 	lab_stands || lab_up
 	drill_images

@@ -19,8 +19,8 @@ func TestEveryDrillHasAnAim(t *testing.T) {
 		}
 	}
 	for _, d := range smoke() {
-		if d.make == nil || d.edge != strings.HasPrefix(d.name, "kill-") {
-			t.Errorf("smoke has %q, through the edge: %v", d.name, d.edge)
+		if d.make == nil || d.edge != (d.name == "kill-node") || d.retries != 1 {
+			t.Errorf("smoke has %q, through the edge: %v, with %d retries", d.name, d.edge, d.retries)
 		}
 	}
 }
