@@ -136,6 +136,8 @@ func TestSwarmDoctorTellsWhatIsWrong(t *testing.T) {
 		{name: "no quorum", formed: "yes", change: change{"node": ""}, check: "swarm", state: "fail", found: "without a quorum", remedy: "force-new-cluster"},
 		{name: "overlay", formed: "yes", change: change{"reach=1|overlay": "reach=1|overlay|silent"}, host: "a", check: "overlay", state: "fail", found: "mesh of b does not reach it", remedy: "4789/udp"},
 		{name: "overlay, MTU", formed: "yes", change: change{"reach=1|overlay": "reach=1|overlay|toolong"}, host: "a", check: "overlay", state: "fail", found: "large ones do not", remedy: "ingress"},
+		{name: "mesh", formed: "yes", change: change{"sends": "sends=10.78.0.21\nsends=10.78.0.29"}, check: "mesh", state: "warn", found: "sends to 10.78.0.29, which no task has", remedy: "--availability drain n2"},
+		{name: "mesh that leaves out", formed: "yes", change: change{"sends": "sends=10.78.0.21\nsends=10.78.0.23"}, check: "mesh", state: "warn", found: "sends nothing to minitwit_web.2 on n2", remedy: "docker rm -f"},
 		{name: "2377 of a manager", formed: "yes", change: change{"reach=1|2377/tcp": "reach=1|2377/tcp|silent"}, host: "a", check: "2377/tcp", state: "fail", found: "nothing comes back to b", remedy: "let it pass"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -175,6 +177,16 @@ func TestSwarmDoctorOfABareMachineBesideAManager(t *testing.T) {
 	for _, v := range got {
 		if v.state == "fail" || v.check == "overlay" {
 			t.Errorf("judged %+v, want no failure, and nothing of the mesh", v)
+		}
+	}
+}
+
+// A task of a machine that was not asked may have any address.
+func TestSwarmDoctorJudgesTheMeshOnlyOfAllNodes(t *testing.T) {
+	t.Parallel()
+	for _, v := range judgeSwarm(t, strings.SplitAfter(formedHosts(), "end=1\n")[0]) {
+		if v.check == "mesh" {
+			t.Errorf("of one machine of three: %+v, want nothing of the mesh", v)
 		}
 	}
 }
@@ -471,6 +483,10 @@ node=idn1|n1|Ready|Active|Leader|26.1.5+dfsg1
 node=idn2|n2|Ready|Active|Reachable|26.1.5+dfsg1
 node=idn3|n3|Ready|Active|Reachable|26.1.5+dfsg1
 ingress=10.78.0.%[1]d
+holds=10.78.0.2%[1]d|minitwit_web.%[1]d.u2m0rkjc3scrdj7r5vbs5ies1
+sends=10.78.0.21
+sends=10.78.0.22
+sends=10.78.0.23
 listens=2377/tcp
 listens=7946/tcp
 listens=7946/udp

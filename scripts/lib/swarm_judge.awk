@@ -7,6 +7,7 @@
 	at = index($0, "=")
 	key = substr($0, 1, at - 1)
 	value = substr($0, at + 1)
+	if (key == "holds") { split(value, r, "|"); value = r[1]; sub(/\.[a-z0-9]*$/, "", r[2]); task[value] = r[2] }
 	if (key == "host") {
 		if (!(value in known)) { known[value] = 1; hosts[++count] = value }
 		host = value
@@ -14,7 +15,7 @@
 		# by number, in the order of hosts=
 		split(value, r, "|")
 		reach[host, r[1], r[2]] = r[3]
-	} else if (key ~ /^(address|node|listens|listen|firewall|zone|task)$/) {
+	} else if (key ~ /^(address|node|listens|listen|firewall|zone|task|sends|holds)$/) {
 		# of these there may be more than one
 		many[host, key] = many[host, key] (many[host, key] == "" ? "" : "\n") value
 		has[host, key, value] = 1
@@ -159,6 +160,33 @@ function check_swarm(h,    word, i, m, other) {
 	say(h, "swarm", "ok", (f[h, "manager"] == "true" ? "manager" : "worker") " at " f[h, "nodeaddress"])
 }
 
+# check_mesh finds addresses to which the mesh of h sends and that no task has, and tasks to
+# which it does not send. It can tell only where the tasks of all nodes that are up were seen.
+function check_mesh(h,    i, k, n, list, a, stray, idle, known) {
+	n = split(many[first_manager, "node"], list, "\n")
+	for (i = 1; i <= n; i++) {
+		split(list[i], a, "|")
+		if (a[3] != "Ready") continue
+		known = 0
+		for (k = 1; k <= count; k++) if (f[hosts[k], "nodeid"] == a[1]) known = 1
+		if (!known) return
+	}
+	n = split(many[h, "sends"], list, "\n")
+	if (n == 0) return
+	for (i = 1; i <= n; i++) {
+		known = 0
+		for (k = 1; k <= count; k++) if (has[hosts[k], "holds", list[i]]) known = 1
+		if (!known) stray = join(stray, list[i])
+	}
+	for (k = 1; k <= count; k++) {
+		n = split(many[hosts[k], "holds"], list, "\n")
+		for (i = 1; i <= n; i++) if (!has[h, "sends", list[i]]) idle = join(idle, task[list[i]] " on " f[hosts[k], "hostname"])
+	}
+	if (stray != "") say(h, "mesh", "warn", "sends to " stray ", which no task has: a part of the connections to its ports fails", "look again after an update; if it stays (moby/moby#33790): docker node update --availability drain " f[h, "hostname"] ", systemctl restart docker on it, then --availability active")
+	if (idle != "") say(h, "mesh", "warn", "sends nothing to " idle, "look again after a start or an update; if it stays, docker rm -f that container on its node: Swarm starts another")
+	if (stray == "" && idle == "") say(h, "mesh", "ok", "sends to all tasks, and only to them")
+}
+
 # What a manager knows of all is said once, of the first that answers.
 function check_managers(m,    h, i, n, list, a, managers, away, up, lost, idle) {
 	n = split(many[m, "node"], list, "\n")
@@ -301,6 +329,7 @@ END {
 		check_names(h)
 		check_ports(h)
 		if (docker) check_swarm(h)
+		if (docker && active(h) && first_manager != "") check_mesh(h)
 		if (docker && h == first_manager) check_managers(h)
 		check_reach(i)
 	}

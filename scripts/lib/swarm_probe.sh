@@ -48,9 +48,16 @@ json={{json .}}' 2>&1) && [ -n "$(told engine)" ]; then
 	[ "$(told manager)" != true ] ||
 		dockers node ls --format 'node={{.ID}}|{{.Hostname}}|{{.Status}}|{{.Availability}}|{{.ManagerStatus}}|{{.EngineVersion}}' 2>/dev/null
 	if [ "$(told swarm)" = active ]; then
+		# The addresses of the ingress network on this machine: the mesh's own, its tasks'.
 		# shellcheck disable=SC2016 # docker's own variables
-		echo "ingress=$(dockers network inspect ingress \
-			-f '{{range $name, $end := .Containers}}{{if eq $name "ingress-sbox"}}{{$end.IPv4Address}}{{end}}{{end}}' 2>/dev/null | cut -d / -f 1)"
+		dockers network inspect ingress \
+			-f '{{range $name, $end := .Containers}}{{if eq $name "ingress-sbox"}}ingress={{$end.IPv4Address}}{{else}}holds={{$end.IPv4Address}}|{{$end.Name}}{{end}}
+{{end}}' 2>/dev/null | sed -n 's#/[0-9]*##p'
+		# And where its mesh sends to, but for what is about to stop (weight 0): lines as
+		# "-> 0A4E0025:0000 Masq 1 0 0".
+		$root nsenter --net=/run/docker/netns/ingress_sbox cat /proc/net/ip_vs 2>/dev/null |
+			sed -n 's/^ *-> \(..\)\(..\)\(..\)\(..\):.* Masq  *[1-9].*/0x\1 0x\2 0x\3 0x\4/p' |
+			while read -r a b c d; do printf 'sends=%d.%d.%d.%d\n' "$a" "$b" "$c" "$d"; done
 	fi
 else
 	echo docker=silent
