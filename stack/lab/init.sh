@@ -1,6 +1,6 @@
 #!/bin/sh
 # Process 1 of a node of the lab: what systemd would do, and no more. The kernel
-# command line says who we are: lab.host, lab.ip, and lab.key, who may log in.
+# command line says who we are: lab.host, lab.ip, lab.key, who may log in, and lab.weight.
 
 word() { tr ' ' '\n' </proc/cmdline | sed -n "s/^lab\.$1=//p"; }
 mounted() { grep -q " $1 " /proc/mounts; }
@@ -20,9 +20,10 @@ for controller in cpu cpuset io memory pids; do
 done
 
 # Containers come before the engine that starts others beside them: with the one
-# slow processor of an emulated node they would wait for it by the second.
+# slow processor of an emulated node they would wait for it by the second. Not where
+# what watches runs, too (container_weight).
 mkdir /sys/fs/cgroup/docker
-echo 1000 >/sys/fs/cgroup/docker/cpu.weight
+word weight >/sys/fs/cgroup/docker/cpu.weight
 
 hostname "$(word host)"
 for n in 1 2 3; do echo "10.77.0.1$n n$n"; done >>/etc/hosts
