@@ -68,7 +68,12 @@ var calls = map[string]call{
 	"db-down-60s":       {want: []string{"DatabaseDown"}, may: append([]string{"EndpointDown"}, burn...), aim: 60},
 	"db-blackhole":      {may: append([]string{"DatabaseDown", "EndpointDown"}, burn...)},
 	"hang-task":         {may: burn},
-	"quorum-lost":       {want: []string{"QuorumLost"}, may: append([]string{"NodeDown", "QuorumAtRisk", "DeadMan"}, burn...), aim: 120},
+	"quorum-lost":       {want: []string{"QuorumLost"}, may: append([]string{"NodeDown", "DeadMan"}, nodeGone.may...), aim: 120, mend: watchAgain},
+}
+
+// watchAgain gives a new machine the label that went with the lost one.
+func watchAgain(ctx context.Context, r *run) error {
+	return r.lab.do(ctx, "docker", "node", "update", "--label-add", "monitoring=true", "n2")
 }
 
 // String writes the aim for people.
@@ -108,13 +113,24 @@ func (t telephone) since(at time.Time) (found []notice) {
 	return found
 }
 
-// open gives what on-call was told of and not told the end of.
-func (t telephone) open() (names []string) {
+// echo is how long an all-clear must hold. One of the two Prometheus may see the end some
+// looks after the other, and what it still says is then told once more (15 s after, seen in
+// bad-image): that belongs to this fault, not to the next one.
+const echo = time.Minute
+
+// open gives what on-call was told of and not told the end of, or only just now. Once the
+// dead man's switch says that somebody watches again, what was told before is told anew or
+// is over: an Alertmanager that has just started knows no ends.
+func (t telephone) open(now time.Time) (names []string) {
 	state := map[string]bool{}
 	for _, n := range t.since(time.Time{}) {
-		if n.From != "ticket" {
-			state[n.name()] = !n.Resolved
+		if n.From == "ticket" {
+			continue
 		}
+		if n.From == "deadman" && n.Resolved {
+			clear(state)
+		}
+		state[n.name()] = !n.Resolved || now.Sub(n.At) < echo
 	}
 	for name, still := range state {
 		if still {
@@ -132,12 +148,17 @@ const calmLimit = 15 * time.Minute
 // allClear waits until on-call has heard the end of everything, where somebody watches.
 // The load goes on meanwhile: that there is none is a reason to be told.
 func (r *run) allClear(ctx context.Context) error {
-	if r.telephone == "" || len(r.telephone.open()) == 0 {
+	if r.telephone == "" {
 		return nil
 	}
-	r.say("waiting for the all-clear: %s", strings.Join(r.telephone.open(), ", "))
-	if err := wait.Until(ctx, calmLimit, "the all-clear", func() bool { return len(r.telephone.open()) == 0 }); err != nil {
-		return fmt.Errorf("%w: %s", err, strings.Join(r.telephone.open(), ", "))
+	open := r.telephone.open(time.Now())
+	if len(open) == 0 {
+		return nil
+	}
+	r.say("waiting for the all-clear, and that it holds: %s", strings.Join(open, ", "))
+	err := wait.Until(ctx, calmLimit, "the all-clear", func() bool { open = r.telephone.open(time.Now()); return len(open) == 0 })
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, strings.Join(open, ", "))
 	}
 	return nil
 }

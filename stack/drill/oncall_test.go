@@ -72,7 +72,8 @@ func TestWhatOnCallHeardIsJudged(t *testing.T) {
 func TestOnCallHasNothingToDoOnceAllIsOver(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "pages.jsonl")
-	if open := telephone(file).open(); open != nil {
+	at := time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC)
+	if open := telephone(file).open(at); open != nil {
 		t.Errorf("before anything arrived there is %v to do", open)
 	}
 	text := `{"at":"2026-01-02T03:04:05Z","from":"page","resolved":false,"alert":"NodeDown","labels":{"node":"n1"}}
@@ -83,11 +84,25 @@ func TestOnCallHasNothingToDoOnceAllIsOver(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"NodeDown n2"}, telephone(file).open()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	ended := time.Date(2026, 1, 2, 3, 5, 5, 0, time.UTC)
+	for after, want := range map[time.Duration][]string{
+		echo:               {"NodeDown n2"},
+		echo - time.Second: {"NodeDown n1", "NodeDown n2"}, // its all-clear may not hold
+	} {
+		if diff := cmp.Diff(want, telephone(file).open(ended.Add(after))); diff != "" {
+			t.Errorf("%v after an all-clear (-want +got):\n%s", after, diff)
+		}
 	}
-	since := telephone(file).since(time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC))
-	if len(since) != 2 {
+	again := text + `{"at":"2026-01-02T03:06:05Z","from":"deadman","resolved":true,"alert":"DeadMan"}
+`
+	if err := os.WriteFile(file, []byte(again), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if open := telephone(file).open(ended.Add(time.Hour)); open != nil {
+		t.Errorf("after who watches has begun anew there is still %v to do", open)
+	}
+	since := telephone(file).since(at)
+	if len(since) != 3 {
 		t.Errorf("after a moment came %v", since)
 	}
 }
