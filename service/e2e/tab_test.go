@@ -40,6 +40,9 @@ func startChromium() {
 	flags := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("no-proxy-server", true))
+	if web := os.Getenv("PLACE_WEB"); web != "" { // or it says of each page that it has no TLS
+		flags = append(flags, chromedp.Flag("unsafely-treat-insecure-origin-as-secure", web))
+	}
 	allocator, endAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
 	ctx, endBrowser := chromedp.NewContext(allocator)
 	chromium.ctx, chromium.end = ctx, []context.CancelFunc{endBrowser, endAllocator}
