@@ -158,7 +158,8 @@ TEXT
 	} | write_private "$PLACES/lab-staging/place.env"
 }
 
-# lab_settings: the nodes are slow, so a task may take long to change.
+# lab_settings: the nodes are slow, so a task may take long to change. The last two are
+# those of lab up, so that a deploy changes nothing of them.
 lab_settings() {
 	cat <<TEXT
 MANAGERS=$(for n in $NODES; do printf 'tcp://%s:2375 ' "$(address "$n")"; done)
@@ -167,6 +168,8 @@ OVERLAYS=stack/lab.yml
 IMAGE=$(tail -n 1 "$STATE/image.lab" 2>/dev/null)
 STALL_SECONDS=240
 SOAK_SECONDS=30
+LAB_CHECK_INTERVAL=${LAB_CHECK_INTERVAL:-20s}
+LAB_DATABASE_TIMEOUT=${LAB_DATABASE_TIMEOUT:-900ms}
 TEXT
 }
 

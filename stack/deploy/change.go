@@ -114,7 +114,11 @@ func (d *deployment) change(ctx context.Context, what string, do func(context.Co
 	d.record = record{At: time.Now(), Seconds: map[string]float64{}}
 	return d.withLock(ctx, what, func(ctx context.Context) error {
 		err := do(ctx)
-		if errors.As(err, new(failure)) || err == nil {
+		if err == nil {
+			d.say.step("%s: %s, done", d.place.name, what)
+			return nil
+		}
+		if errors.As(err, new(failure)) {
 			return err
 		}
 		return d.interrupted(ctx, failure{exitUndone, strings.Fields(what)[0], err})

@@ -56,6 +56,7 @@ func (d *deployment) deploy(ctx context.Context, out io.Writer) error {
 	if err := d.phase(ctx, "preflight", d.preflight); err != nil {
 		return failure{exitRefused, "preflight", err}
 	}
+	d.say.note("%d nodes ready, %d services, image %s", len(d.before.workers()), len(d.stack.images()), short(d.image))
 	last, nothing, err := d.nothingToDo(ctx)
 	if err != nil {
 		return failure{exitRefused, "preflight", err}

@@ -56,7 +56,6 @@ func (d *deployment) preflight(ctx context.Context) error {
 			return fmt.Errorf("service %s: %q is no image by digest", name, image)
 		}
 	}
-	d.say.note("%d nodes ready, %d services, image %s", len(v.workers()), len(d.stack.images()), short(d.image))
 	return nil
 }
 
