@@ -101,7 +101,7 @@ monitoring_files() {
 	monitoring/alertmanager/assemble.sh lab >"$STATE/monitoring/alertmanager.yml"
 	sed 's/^\(  scrape_interval:\) 5s/\1 15s/; s/^\(  evaluation_interval:\) 5s/\1 15s/; s/^\(  scrape_timeout:\) 4s/\1 12s/; s/refresh_interval: 5s/refresh_interval: 30s/' \
 		monitoring/prometheus/prometheus.yml >"$STATE/monitoring/prometheus.yml"
-	# Nor do 300 ms mean anything there: what an answer may take is the next wider bucket but one.
+	# Nor do 300 ms mean anything there: an answer may take 2.5 s, a page 5.
 	for rules in requests slo; do
 		sed 's/le="0\.3"/le="2.5"/; s/le=~"1|1\.0"/le=~"5|5.0"/' "monitoring/prometheus/rules/$rules.yml" >"$STATE/monitoring/$rules.yml"
 	done
