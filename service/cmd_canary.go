@@ -22,11 +22,14 @@ again, and reports how that went on /metrics of the ops port (OPS_ADDR). For
 monitoring: give it the addresses that clients use. Needs SIMULATOR_CREDENTIALS
 where they are not the default; the schema brings its user.`
 
+// canaryCommand needs neither a database nor a key: it is a client of both surfaces, and asks
+// config only for the credentials, the ops port and the log.
 func canaryCommand(ctx context.Context, args []string, std stdio) error {
 	flags := newFlags(std, "canary --api URL --web URL", canaryHelp)
 	var o canary.Options
 	flags.StringVar(&o.API, "api", "", "`URL` of the simulator API")
 	flags.StringVar(&o.Web, "web", "", "`URL` of the web UI")
+	// The alert CanaryFailing is made for these two: 130 s without a success are two failures.
 	flags.DurationVar(&o.Every, "every", time.Minute, "from one message to the next")
 	flags.DurationVar(&o.Timeout, "timeout", 10*time.Second, "for one message to be written and read")
 	if err := parseNoArguments(flags, args); err != nil {
@@ -39,11 +42,14 @@ func canaryCommand(ctx context.Context, args []string, std stdio) error {
 	if o.Every <= 0 || o.Timeout <= 0 {
 		return errors.New("--every and --timeout have to be above 0")
 	}
+	// The paths that are put behind them begin with a slash.
 	o.API, o.Web = strings.TrimSuffix(o.API, "/"), strings.TrimSuffix(o.Web, "/")
 	o.Credentials, o.Log = cfg.Simulator, newLogger(cfg, std)
 	return runCanary(ctx, cfg, o)
 }
 
+// runCanary writes, reads and reports until ctx ends. It takes its port before the first
+// message, since without one nobody could read the figures.
 func runCanary(ctx context.Context, cfg config.Config, o canary.Options) error {
 	listener, err := net.Listen("tcp", cfg.OpsAddr)
 	if err != nil {
@@ -53,6 +59,8 @@ func runCanary(ctx context.Context, cfg config.Config, o canary.Options) error {
 	c := canary.New(o, registry)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	// Alive whatever the canary finds: Swarm kills what is not, and a new canary would not know
+	// when the last success was.
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	ops := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second}
 	defer context.AfterFunc(ctx, func() { _ = ops.Close() })()

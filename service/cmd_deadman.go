@@ -33,7 +33,8 @@ What fires is paged at once, by all pagers that are given. Senders need the toke
 DEADMAN_TOKEN or DEADMAN_TOKEN_FILE, as "Authorization: Bearer …", if one is set. Put TLS in
 front of it. LOG_LEVEL and LOG_FORMAT are as for serve. Its state is in memory only.`
 
-// deadmanFlags are the command's flags as they were given.
+// deadmanFlags are the command's flags as they were given; options adds the token and the
+// pagers to opts.
 type deadmanFlags struct {
 	opts                 deadman.Options
 	addr                 string
@@ -41,6 +42,8 @@ type deadmanFlags struct {
 	dutyURL, dutyKeyFile string
 }
 
+// deadmanCommand runs the switch until ctx ends. Of config it takes the log's settings; its
+// own secrets are read by options.
 func deadmanCommand(ctx context.Context, args []string, std stdio) error {
 	f := &deadmanFlags{}
 	flags := newFlags(std, "deadman --place NAME [flags]", deadmanHelp)
@@ -66,6 +69,8 @@ func deadmanCommand(ctx context.Context, args []string, std stdio) error {
 	return deadman.New(f.opts).Run(ctx, listener, registry)
 }
 
+// define declares the flags. The default of --confirm fits monitoring/, where Prometheus sends
+// alerts again after 5 s and Alertmanager a heartbeat every 10 s.
 func (f *deadmanFlags) define(flags *flag.FlagSet) {
 	flags.StringVar(&f.opts.Place, "place", "", "the label place of the alerts; others are refused")
 	flags.StringVar(&f.addr, "addr", ":9095", "where it listens")
@@ -84,6 +89,7 @@ func (f *deadmanFlags) options(environ []string) error {
 	var wrong []error
 	secret := func(name, value, file string) string {
 		found, err := valueOrFile(name, value, file)
+		// A nil error, too: errors.Join leaves those out.
 		wrong = append(wrong, err)
 		return found
 	}

@@ -15,6 +15,8 @@ import (
 	"minitwit/service/postgres"
 )
 
+// flagCommand is the moderator's tool. On Swarm it is run beside a replica, by docker exec,
+// and has that replica's settings.
 func flagCommand(ctx context.Context, args []string, std stdio) error {
 	flags := newFlags(std, "flag [--undo] ID…", `
 Hides the messages of those ids from all lists; --undo shows them again. --list
@@ -56,14 +58,18 @@ func newEventLogger(cfg config.Config, std stdio) zerolog.Logger {
 	}
 	file, err := os.OpenFile(cfg.EventLog, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
+		// No reason to stop: the message is hidden all the same, and the event told here.
 		log.Warn().Err(err).Msg("this is not in the log of the replica")
 		return log
 	}
+	// Both get JSON, which is what the collector of the replica's lines reads. The file is left
+	// open: the process is about to end.
 	cfg.LogFormat = "json"
 	std.Err = io.MultiWriter(std.Err, file)
 	return newLogger(cfg, std)
 }
 
+// parseIDs gives each ID once, so that setFlagged can tell by their number whether all exist.
 func parseIDs(args []string) ([]int64, error) {
 	var ids []int64
 	for _, arg := range args {
@@ -77,6 +83,8 @@ func parseIDs(args []string) ([]int64, error) {
 	return slices.Compact(ids), nil
 }
 
+// listMessages prints the newest page of the public timeline: ID, author and quoted text with
+// tabs between them. What is hidden is not in it; its ID stands in the event in the log.
 func listMessages(ctx context.Context, store *postgres.Store, out io.Writer) error {
 	page, err := store.PublicTimeline(ctx, minitwit.Window{})
 	for _, m := range page.Messages {
@@ -85,6 +93,8 @@ func listMessages(ctx context.Context, store *postgres.Store, out io.Writer) err
 	return err
 }
 
+// setFlagged hides or shows all messages in one statement and logs that as an event. IDs that
+// do not exist are an error, and exit 1, but only after the others were changed.
 func setFlagged(ctx context.Context, store *postgres.Store, ids []int64, flagged bool, out io.Writer, log zerolog.Logger) error {
 	n, err := store.SetFlagged(ctx, ids, flagged)
 	if err != nil {

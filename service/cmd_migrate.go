@@ -9,6 +9,8 @@ import (
 	"minitwit/service/postgres"
 )
 
+// migrateCommand is the first step of a rollout: run.sh deploy runs it on every node at the
+// same time. Replicas themselves only check the schema, unless serve has --migrate.
 func migrateCommand(ctx context.Context, args []string, std stdio) error {
 	flags := newFlags(std, "migrate up|status", `
 Applies the migrations that this binary holds and the database lacks ("up"), or
@@ -28,6 +30,7 @@ Needs DATABASE_URL with a direct connection, not a transaction pooler.`)
 		return err
 	}
 	if verb == "up" {
+		// First, so that a refusal leaves the schema as it was.
 		if err := checkConnections(ctx, cfg); err != nil {
 			return err
 		}
@@ -36,7 +39,8 @@ Needs DATABASE_URL with a direct connection, not a transaction pooler.`)
 	return migrateStatus(ctx, cfg, std.Out)
 }
 
-// loadDatabaseConfig is for commands that need the database and nothing else.
+// loadDatabaseConfig is for commands that need the database and nothing else: the keys that
+// serve wants may be missing.
 func loadDatabaseConfig(std stdio) (config.Config, error) {
 	cfg, err := config.Load(std.Env)
 	if err != nil {
@@ -45,7 +49,8 @@ func loadDatabaseConfig(std stdio) (config.Config, error) {
 	return cfg, cfg.CheckDatabase()
 }
 
-// openPatient opens a store for work that may take its time.
+// openPatient opens a store for work that may take its time: a statement has
+// postgres.MigrationTimeout instead of DATABASE_TIMEOUT.
 func openPatient(cfg config.Config) (*postgres.Store, error) {
 	return postgres.Open(postgres.Options{
 		URL: cfg.DatabaseURL, Password: cfg.DatabasePassword,
@@ -59,6 +64,7 @@ func migrateUp(ctx context.Context, cfg config.Config, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = store.Close() }()
+	// Of a run that fails goose names none that it applied before; status lists them.
 	applied, err := store.Migrate(ctx)
 	for _, m := range applied {
 		fmt.Fprintln(out, "applied", m.Name)
@@ -69,6 +75,8 @@ func migrateUp(ctx context.Context, cfg config.Config, out io.Writer) error {
 	return err
 }
 
+// migrateStatus goes by the files in this binary: what a newer release has applied is not
+// listed. Times are in UTC.
 func migrateStatus(ctx context.Context, cfg config.Config, out io.Writer) error {
 	store, err := openPatient(cfg)
 	if err != nil {

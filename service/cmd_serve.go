@@ -26,6 +26,8 @@ import (
 	"minitwit/service/web"
 )
 
+// serveCommand checks its settings and takes all addresses before it serves anything: a wrong
+// setting or a taken port ends the start.
 func serveCommand(ctx context.Context, args []string, std stdio) error {
 	flags := newFlags(std, "serve [--only api|web] [--migrate]", serveHelp())
 	only := flags.String("only", "", "serve only this surface: api or web (default both)")
@@ -65,6 +67,7 @@ func serveCommand(ctx context.Context, args []string, std stdio) error {
 	return p.run(ctx)
 }
 
+// serveHelp lists the settings from the table by which config reads them.
 func serveHelp() string {
 	var b strings.Builder
 	b.WriteString("Serves until SIGTERM or SIGINT, then drains and exits 0. Settings come from the\n" +
@@ -94,12 +97,13 @@ func newLogger(cfg config.Config, std stdio) zerolog.Logger {
 		Str("node", cfg.NodeName).Str("version", version).Logger()
 }
 
+// build is what the linker has set; /version, the metrics and /status tell it.
 func build() server.Build {
 	return server.Build{Version: version, Commit: commit, Built: built, Go: runtime.Version()}
 }
 
-// program is the running service: what was opened and, in reverse order, is
-// closed again.
+// program is the running service and what was opened for it. With both surfaces there are
+// three stores: one for each surface, and one for latest.
 type program struct {
 	cfg      config.Config
 	log      zerolog.Logger
@@ -113,7 +117,8 @@ type program struct {
 	ops      net.Listener
 }
 
-// open makes what the surfaces need and takes their addresses.
+// open makes what the surfaces need and takes their addresses. It connects to no database:
+// that may be away at the start.
 func (p *program) open(only string) error {
 	scheme, err := password.New(p.cfg.PasswordKey, p.cfg.PasswordKeyPrevious, p.cfg.BcryptCost)
 	if err != nil {
@@ -200,6 +205,7 @@ func (p *program) openSurface(name string) (*postgres.Store, server.SurfaceOptio
 	return store, options, nil
 }
 
+// openStore notes what it opened, so that close finds it even if a later step fails.
 func (p *program) openStore(o postgres.Options) (*postgres.Store, error) {
 	o.URL, o.Password = p.cfg.DatabaseURL, p.cfg.DatabasePassword
 	store, err := postgres.Open(o)
@@ -209,11 +215,14 @@ func (p *program) openStore(o postgres.Options) (*postgres.Store, error) {
 	return store, err
 }
 
+// registerPool shows a pool on /metrics and on /status, under one name.
 func (p *program) registerPool(store *postgres.Store, name string) {
 	server.RegisterPool(p.registry, store.DB(), name)
 	p.pools = append(p.pools, status.Pool{Name: name, DB: store.DB()})
 }
 
+// newAccounts gives a surface its accounts, with a throttle and metrics of its own. The cores
+// are the process's: both surfaces share them.
 func (p *program) newAccounts(store *postgres.Store, scheme *password.Scheme, o server.SurfaceOptions) *account.Service {
 	accounts := account.New(store, scheme, p.cores, o.Log, o.Registerer)
 	p.accounts = append(p.accounts, accounts)
@@ -246,6 +255,8 @@ func (p *program) run(ctx context.Context) error {
 	return err
 }
 
+// close ends the pools: after run, when nobody asks them any more, or after an open that
+// failed half-way.
 func (p *program) close() {
 	var failed []error
 	for _, s := range p.stores {

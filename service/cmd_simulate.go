@@ -35,7 +35,8 @@ It exits with 0 only if every answer was right, nothing was lost, stored twice o
 "latest" is right. It must be the only one that writes as its users meanwhile; run it again and
 all names get a suffix.`
 
-// simulateFlags are the command's flags as they were given.
+// simulateFlags are the command's flags as they were given. Speed is "max" or a factor; a
+// limit of 0 means all actions.
 type simulateFlags struct {
 	opts     simulate.Options
 	scenario string
@@ -60,11 +61,13 @@ func simulateCommand(ctx context.Context, args []string, std stdio) error {
 	if f.opts.Actions, err = loadScenario(f.scenario, f.limit); err != nil {
 		return err
 	}
+	// Standard output has the report and nothing else: --json promises a script one object.
 	f.opts.Progress, f.opts.Live = std.Err, isTerminal(std.Err)
 	report, err := simulate.Run(ctx, f.opts)
 	if f.json {
 		return errors.Join(report.WriteJSON(std.Out, err), err)
 	}
+	// Where nothing was sent there is no table to show; the error says why.
 	if report.Sent > 0 {
 		colours := isTerminal(std.Out) && !noColour(std.Env)
 		return errors.Join(report.WriteTable(std.Out, colours, err), err)
@@ -72,6 +75,7 @@ func simulateCommand(ctx context.Context, args []string, std stdio) error {
 	return err
 }
 
+// parseSimulateFlags reads the flags, and the environment where --credentials is not given.
 func parseSimulateFlags(args []string, std stdio) (*simulateFlags, error) {
 	f := &simulateFlags{}
 	flags := newFlags(std, "simulate [flags]", simulateHelp)
@@ -93,6 +97,8 @@ func parseSimulateFlags(args []string, std stdio) (*simulateFlags, error) {
 	return f, f.setSpeed()
 }
 
+// define declares the flags. Workers and timeout have the defaults of simulate.Options, so
+// that -h shows them.
 func (f *simulateFlags) define(flags *flag.FlagSet) {
 	o := &f.opts
 	flags.Func("url", "`URL` of the simulator API, repeatable: they are used in turn (default http://localhost:5001)",
@@ -124,6 +130,7 @@ func (f *simulateFlags) setSpeed() error {
 		return nil
 	}
 	factor, err := strconv.ParseFloat(f.speed, 64)
+	// Not "factor <= 0": NaN would pass.
 	if err != nil || !(factor > 0) || math.IsInf(factor, 1) {
 		return fmt.Errorf("simulate: --speed %q is neither max nor a factor above 0", f.speed)
 	}
@@ -154,6 +161,7 @@ func loadScenario(name string, limit int) (actions []simulate.Action, err error)
 	return actions, nil
 }
 
+// readScenario unpacks what ends in .gz, as generateScenario packs it.
 func readScenario(name string) ([]simulate.Action, error) {
 	file, err := os.Open(name)
 	if err != nil {

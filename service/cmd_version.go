@@ -5,6 +5,7 @@ import (
 	"fmt"
 )
 
+// versionCommand tells people what the ops port's /version tells programs.
 func versionCommand(_ context.Context, args []string, std stdio) error {
 	flags := newFlags(std, "version", "Says which release this is.")
 	if err := parseNoArguments(flags, args); err != nil {

@@ -60,6 +60,8 @@ func main() {
 	os.Exit(exitCode(err))
 }
 
+// exitCode gives 0, 2 for a wrong command line and 1 for any other failure. That one it
+// prints: commands return their errors and do not.
 func exitCode(err error) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):

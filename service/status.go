@@ -9,7 +9,9 @@ import (
 	"minitwit/service/status"
 )
 
-// newStatus makes the page /status, once all surfaces are there.
+// newStatus makes the page /status, once all surfaces are there. A process with both is one
+// replica, of the service "api+web". Package status imports no server, so it has a Build of
+// its own, with the same fields.
 func (p *program) newStatus() (*status.Page, error) {
 	host, _ := os.Hostname() // without a name it is shown without one
 	var names []string

@@ -18,7 +18,8 @@ import (
 	"minitwit/service/password"
 )
 
-// Store is what accounts need of the database.
+// Store is what accounts need of the database. CreateUser gives minitwit.ErrNameTaken,
+// Credentials minitwit.ErrUserNotFound; a database that is away is CodeUnavailable.
 type Store interface {
 	CreateUser(ctx context.Context, name, email, pwHash string) error
 	Credentials(ctx context.Context, name string) (minitwit.User, string, error)
@@ -99,7 +100,10 @@ func (s *Service) Login(ctx context.Context, name, pw string) (minitwit.User, er
 	return user, err
 }
 
+// login does the work of Login, which counts and logs how it ended. Where the name exists
+// its user comes with an error, too: the ID is for the log.
 func (s *Service) login(ctx context.Context, name, pw string) (minitwit.User, error) {
+	// Postgres cannot hold such a text, so nobody has that name.
 	if minitwit.CheckText("username", name) != nil {
 		return minitwit.User{}, minitwit.ErrInvalidUsername
 	}
@@ -112,6 +116,7 @@ func (s *Service) login(ctx context.Context, name, pw string) (minitwit.User, er
 	}
 	// Only names that exist are counted, so inventing names cannot fill the
 	// throttle. That a name exists, anybody may see at its timeline.
+	// Before verify: what is refused must not cost a core.
 	if err := s.throttle.attempt(name); err != nil {
 		return user, err
 	}
@@ -127,6 +132,8 @@ func (s *Service) login(ctx context.Context, name, pw string) (minitwit.User, er
 	return user, nil
 }
 
+// verify tells whether pw is what stored holds. A bcrypt or another MiniTwit's hash needs a
+// core; beyond maxWaiting it gives CodeUnavailable at once.
 func (s *Service) verify(ctx context.Context, stored, pw string) (bool, error) {
 	if password.IsDigest(stored) { // takes microseconds
 		return s.scheme.Verify(stored, pw)
@@ -161,7 +168,8 @@ func (s *Service) renew(ctx context.Context, user minitwit.User, stored, pw stri
 	}
 }
 
-// acquire waits for a core to hash on.
+// acquire waits for a core to hash on; release gives it back. If ctx ends before there is
+// one, it gives CodeUnavailable.
 func (s *Service) acquire(ctx context.Context) (release func(), err error) {
 	s.metrics.waiting.Inc()
 	defer s.metrics.waiting.Dec()

@@ -11,6 +11,8 @@ import (
 	"minitwit/service/minitwit"
 )
 
+// metrics are those of one Service. Main's registerer adds the label surface, so that UI and
+// API stay apart. Waiting counts logins and Strengthen alike.
 type metrics struct {
 	registrations prometheus.Counter
 	logins        *prometheus.CounterVec
@@ -31,12 +33,16 @@ func newMetrics(reg prometheus.Registerer, digests func(context.Context) (int64,
 		}),
 		hashing: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "minitwit_password_hash_seconds", Help: "Duration of password hashings, without their wait.",
+			// In seconds: a bcrypt of cost 10 takes about 0.09.
 			Buckets: []float64{.01, .05, .1, .2, .5, 1, 2},
 		}),
 	}
+	// Asked of the database at each scrape. The index of waiting digests and the limit of 1,000
+	// keep that cheap.
 	reg.MustRegister(m.registrations, m.logins, m.waiting, m.hashing, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "minitwit_password_digests_waiting", Help: "Users whose password still awaits its bcrypt, on all replicas, up to 1,000.",
 	}, func() float64 {
+		// A scrape brings no context; the store's own time limit ends the question.
 		n, err := digests(context.Background())
 		if err != nil {
 			return math.NaN() // the database is away: there is no figure
@@ -52,6 +58,9 @@ func (m metrics) timeHashing() (stop func()) {
 	return func() { m.hashing.Observe(time.Since(start).Seconds()) }
 }
 
+// loginResult names how a login ended, for the metric's label and as the reason of the event
+// login_failed. The set is fixed, as a label's must be. "error" is no refusal but a failure
+// of ours or of the database, which the access log reports.
 func loginResult(err error) string {
 	switch {
 	case err == nil:

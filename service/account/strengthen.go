@@ -40,6 +40,8 @@ func (s *Service) strengthenAll(ctx context.Context) {
 	}
 }
 
+// strengthenOne takes a core first and then a user: the other way round it would hold a
+// connection and a locked row while it waits. It gives the user's ID, 0 if there was none.
 func (s *Service) strengthenOne(ctx context.Context, after int64) (int64, error) {
 	release, err := s.acquire(ctx)
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 
 // Limits of wrong passwords for one account on one replica. Addresses do not
 // count: behind Swarm's routing mesh all clients have the mesh's.
+// An account has throttleBurst attempts and gains one every throttleEvery; Retry-After, in
+// the server package, says the same 6 seconds.
 const (
 	throttleBurst    = 10
 	throttleEvery    = 6 * time.Second
@@ -29,7 +31,8 @@ func newThrottle(now func() time.Time) *throttle {
 	return &throttle{now: now, accounts: make(map[string]*rate.Limiter)}
 }
 
-// attempt counts a try, or refuses it with CodeTooMany.
+// attempt counts a try, or refuses it with CodeTooMany. Whether the password is right is not
+// known yet: if it is, forget ends the count.
 func (t *throttle) attempt(name string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -55,7 +55,8 @@ func New(o Options, reg prometheus.Registerer) *Canary {
 	return c
 }
 
-// Run goes on until ctx ends.
+// Run writes its first message at once and goes on until ctx ends. Rounds never overlap: one
+// that takes longer than Every delays the next.
 func (c *Canary) Run(ctx context.Context) {
 	ticker := time.NewTicker(c.o.Every)
 	defer ticker.Stop()
@@ -70,6 +71,9 @@ func (c *Canary) Run(ctx context.Context) {
 	}
 }
 
+// report sets the metrics. A failure leaves the time of the last success as it is, since the
+// alert CanaryFailing asks how old that is. What fails after the end of ctx is the stop's
+// doing and not reported.
 func (c *Canary) report(ctx context.Context, took time.Duration, err error) {
 	switch {
 	case err == nil:
@@ -96,6 +100,7 @@ func (c *Canary) once(ctx context.Context) (time.Duration, error) {
 	return time.Since(began), err
 }
 
+// write posts the message, without "latest": that number is the simulator's.
 func (c *Canary) write(ctx context.Context, text string) error {
 	body, err := json.Marshal(map[string]string{"content": text})
 	if err != nil {
@@ -135,6 +140,8 @@ func (c *Canary) find(ctx context.Context, text string) error {
 // replica.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}}
 
+// maxPageBytes bounds what is read of an answer; a page of the canary's messages is far
+// smaller.
 const maxPageBytes = 1 << 20
 
 func send(req *http.Request) (status int, body string, err error) {
@@ -147,6 +154,7 @@ func send(req *http.Request) (status int, body string, err error) {
 	return resp.StatusCode, string(got), err
 }
 
+// wrap says which half failed, the writing or the reading: the runbook tells them apart.
 func wrap(what string, err error) error {
 	if err == nil {
 		return nil

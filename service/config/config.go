@@ -52,6 +52,8 @@ type Config struct {
 
 // Load reads the settings from an environment such as os.Environ. Its error
 // lists everything that is wrong.
+// Load checks only that each value can be read. What has to be there differs from command to
+// command: CheckDatabase, CheckServe.
 func Load(environ []string) (Config, error) {
 	vars, err := readFiles(environ)
 	if err != nil {
@@ -98,6 +100,7 @@ func parseErrors(err error) error {
 	var wrong []error
 	for _, e := range all.Errors {
 		if p, ok := errors.AsType[env.ParseError](e); ok {
+			// The error has the name of the field; people know that of the variable.
 			field, _ := reflect.TypeFor[Config]().FieldByName(p.Name)
 			wrong = append(wrong, fmt.Errorf("%s is not a valid %s", field.Tag.Get("env"), p.Type))
 			continue
@@ -155,6 +158,8 @@ func (c Config) CheckServe(web bool) error {
 	return errors.Join(wrong...)
 }
 
+// checkKey refuses a key that is short enough to be guessed. One that is not required may
+// be missing.
 func checkKey(name, key string, required bool) error {
 	switch {
 	case key == "" && required:

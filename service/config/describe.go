@@ -5,7 +5,7 @@ import (
 	"reflect"
 )
 
-// Setting describes one environment variable.
+// Setting describes one environment variable. Default is "" where there is none.
 type Setting struct {
 	Name, Default, Doc string
 	Secret             bool
@@ -39,6 +39,7 @@ func Names() []string {
 func (c Config) Masked() map[string]string {
 	shown := make(map[string]string)
 	v := reflect.ValueOf(c)
+	// Settings come in the order of the fields.
 	for i, s := range Settings() {
 		shown[s.Name] = fmt.Sprint(v.Field(i).Interface())
 		if s.Secret && shown[s.Name] != "" {

@@ -29,7 +29,7 @@ type Cluster struct {
 }
 
 // NewCluster makes and starts a server. Settings are lines such as
-// "fsync = off", added to postgresql.conf.
+// "fsync = off", for postgresql.auto.conf.
 func NewCluster(settings ...string) (_ *Cluster, err error) {
 	c := &Cluster{}
 	if c.bin, err = findBinaries(); err != nil {
@@ -61,6 +61,8 @@ func NewCluster(settings ...string) (_ *Cluster, err error) {
 	return nil, err
 }
 
+// configure picks a port and writes the settings. Ours come last: of two lines with one name
+// PostgreSQL takes the second.
 func (c *Cluster) configure(settings []string) (err error) {
 	if c.Port, err = freePort(); err != nil {
 		return err

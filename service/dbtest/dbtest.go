@@ -29,6 +29,7 @@ var shared struct {
 
 // Main is a package's TestMain: it runs the tests, then cleans up what the
 // package made, and removes the cluster.
+// It ends the process and does not return.
 func Main(m *testing.M, cleanups ...func()) {
 	code := m.Run()
 	for _, clean := range cleanups {
@@ -102,6 +103,8 @@ func OpenPatient(t testing.TB, url string) *postgres.Store {
 	return OpenWith(t, postgres.Options{URL: url, Timeout: postgres.MigrationTimeout})
 }
 
+// startShared starts the cluster and migrates the template, once a package. What goes wrong
+// is kept in shared.err, for each test to report.
 func startShared() {
 	// What survives a crash of the machine does not matter to a test.
 	shared.cluster, shared.err = NewCluster("fsync = off", "synchronous_commit = off", "full_page_writes = off")

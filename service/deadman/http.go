@@ -20,6 +20,8 @@ import (
 // maxBody is far above what Alertmanager sends for all alerts at once.
 const maxBody = 1 << 20
 
+// metrics are what the switch tells of itself. That it is away they cannot tell: Alertmanager
+// does, which then cannot deliver (the alert NotificationsFailing).
 type metrics struct {
 	last, alive prometheus.Gauge
 	pages       *prometheus.CounterVec
@@ -39,17 +41,21 @@ func newMetrics(reg prometheus.Registerer) metrics {
 			Help: "Pages delivered, refused (wrong for the pager) and dropped (too many waited), and attempts that failed and are repeated.",
 		}, []string{"result"}),
 	}
+	// Alive until a timeout has passed without a first heartbeat.
 	m.alive.Set(1)
+	// From 0 on: of a counter that appears with 1, Prometheus sees no increase.
 	for _, result := range []string{"delivered", "refused", "dropped", "failed"} {
 		m.pages.WithLabelValues(result)
 	}
 	return m
 }
 
-// Run serves and pages until ctx ends.
+// Run serves and pages until ctx ends, then gives the pages that wait a last attempt each, until
+// one fails. It gives an error only if it cannot serve.
 func (s *Switch) Run(ctx context.Context, l net.Listener, g prometheus.Gatherer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var working sync.WaitGroup
+	// Deferred calls run backwards: cancel comes before the wait, however Serve ended.
 	defer working.Wait()
 	defer cancel()
 	working.Go(func() { s.work(ctx) })
@@ -80,7 +86,8 @@ func (s *Switch) work(ctx context.Context) {
 	}
 }
 
-// Handler gives the switch's addresses.
+// Handler gives the switch's addresses. Only the two that senders post to ask for the token:
+// keep the others inside.
 func (s *Switch) Handler(g prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /heartbeat", s.receive(func(m message) int {
@@ -103,6 +110,9 @@ func (s *Switch) Handler(g prometheus.Gatherer) http.Handler {
 	return mux
 }
 
+// receive answers with the status that take gives to a message, or with what was wrong with
+// the message itself. What is not taken is logged with its sender: it may be an Alertmanager
+// with a wrong token or place.
 func (s *Switch) receive(take func(message) int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		m, status := s.read(w, r)
@@ -132,6 +142,7 @@ func (s *Switch) read(w http.ResponseWriter, r *http.Request) (m message, status
 		return m, http.StatusRequestEntityTooLarge
 	case err != nil || m.Version != "4" || m.GroupKey == "" || len(m.Alerts) == 0:
 		return m, http.StatusBadRequest
+	// Alertmanager groups by place, so all alerts of a message share that label.
 	case m.CommonLabels["place"] != s.Place:
 		return m, http.StatusForbidden
 	}
@@ -144,6 +155,7 @@ func (s *Switch) status(w http.ResponseWriter, _ *http.Request) {
 		sender
 		Last time.Time `json:"last"`
 	}
+	// mu, then (in list) the journal's lock: the same order as where pages are sent.
 	s.mu.Lock()
 	answer := struct {
 		Place      string      `json:"place"`

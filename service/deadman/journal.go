@@ -22,8 +22,11 @@ type delivery struct {
 	Pagers map[string]string `json:"pagers"`
 }
 
+// maxJournal is how many pages are remembered; /status lists all of them.
 const maxJournal = 20
 
+// add remembers a page. It comes before the page is queued, so that a pager finds the page
+// of which it notes what became.
 func (j *journal) add(p Page, pagers []*queue) {
 	d := delivery{p, make(map[string]string, len(pagers))}
 	for _, q := range pagers {
@@ -57,6 +60,7 @@ func (j *journal) list() []delivery {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	all := append([]delivery{}, j.pages...) // not nil: a list in JSON, too
+	// Copies, since the pagers go on writing into theirs.
 	for i := range all {
 		all[i].Pagers = maps.Clone(all[i].Pagers)
 	}

@@ -62,17 +62,20 @@ func origin(from string) string {
 // the group's incident at PagerDuty, so that both ways lead to one incident.
 func (m message) page() Page {
 	key := sha256.Sum256([]byte(m.GroupKey))
+	// Alerts[0] is there: read refuses a message without alerts.
 	p := Page{
 		Event: resolve, Key: hex.EncodeToString(key[:]),
 		Place: m.CommonLabels["place"], Time: time.Now(), Text: "Runbook: " + m.Alerts[0].Annotations["runbook_url"],
 	}
 	told, head := m.Alerts, "RESOLVED"
 	if m.Status == firing {
+		// In a group that fires, some alerts may have ended.
 		told = slices.DeleteFunc(slices.Clone(told), func(a alert) bool { return a.Status != firing })
 		p.Event, head = trigger, fmt.Sprintf("%s %d", strings.ToUpper(m.CommonLabels["severity"]), len(told))
 	}
 	var summaries []string
 	for _, a := range told {
+		// A title has one line.
 		summary := strings.Join(strings.Fields(a.Annotations["summary"]), " ")
 		summaries = append(summaries, summary)
 		p.Text += fmt.Sprintf("\n\n%s\n%s\nsince %s", summary, a.Annotations["description"], a.StartsAt.UTC().Format(timeFormat))

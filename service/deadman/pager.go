@@ -42,7 +42,8 @@ func Webhook(url string) Pager {
 	return Pager{name: "webhook", url: url, body: func(p Page) any { return p }}
 }
 
-// PagerDuty speaks its Events API v2.
+// PagerDuty speaks its Events API v2. The severity is always critical: tickets do not come
+// this way.
 func PagerDuty(url, routingKey string) Pager {
 	return Pager{name: "pagerduty", url: url, body: func(p Page) any {
 		return map[string]any{
@@ -67,6 +68,8 @@ type queue struct {
 }
 
 const (
+	// maxPages wait for one pager, and more are dropped; maxBackoff is the longest pause between
+	// two attempts.
 	maxPages   = 256
 	maxBackoff = 30 * time.Second
 )
@@ -144,6 +147,7 @@ func (q *queue) post(ctx context.Context, p Page) (status int, err error) {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, q.url, bytes.NewReader(body))
 	if err != nil {
+		// Not err: it quotes the URL, which may be a secret.
 		return 0, errors.New("the pager's URL is wrong")
 	}
 	req.Header.Set("Content-Type", "application/json")

@@ -28,6 +28,7 @@ func NoInline() Checker {
 	return All(NotIn("style"), NotIn("[style]"), Each("script", HasAttr("src", "^/static/"), IsText("")), noHandlers)
 }
 
+// walk visits all nodes below n in the order of the document, up to the first error.
 func walk(n *html.Node, visit func(*html.Node) error) error {
 	for d := range n.Descendants() {
 		if err := visit(d); err != nil {
@@ -37,6 +38,7 @@ func walk(n *html.Node, visit func(*html.Node) error) error {
 	return nil
 }
 
+// noHandlers refuses script in attributes: handlers such as onclick, and javascript: URLs.
 func noHandlers(n *html.Node) error {
 	return walk(n, func(d *html.Node) error {
 		for _, a := range d.Attr {
@@ -48,11 +50,13 @@ func noHandlers(n *html.Node) error {
 	})
 }
 
+// isScriptURL sees through upper case and blanks, as browsers do.
 func isScriptURL(a html.Attribute) bool {
 	return slices.Contains([]string{"href", "src", "action", "formaction"}, a.Key) &&
 		strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Val)), "javascript:")
 }
 
+// uniqueIDs wants each id once: labels and descriptions find their element by it.
 func uniqueIDs(n *html.Node) error {
 	seen := make(map[string]bool)
 	return walk(n, func(d *html.Node) error {
@@ -65,7 +69,8 @@ func uniqueIDs(n *html.Node) error {
 	})
 }
 
-// labelled wants a label for each input that people fill in.
+// labelled wants a label for each input that people fill in. A submit button's value is its
+// label.
 func labelled(n *html.Node) error {
 	inputs := cascadia.MustCompile("input:not([type=submit]):not([type=hidden]), textarea, select")
 	for _, input := range cascadia.QueryAll(n, inputs) {
@@ -77,7 +82,8 @@ func labelled(n *html.Node) error {
 	return nil
 }
 
-// described wants whatever explains an element to be there.
+// described wants whatever explains an element to be there. It knows one id an attribute, and
+// no list of them.
 func described(n *html.Node) error {
 	for _, d := range cascadia.QueryAll(n, cascadia.MustCompile("[aria-describedby]")) {
 		id, _ := Attr(d, "aria-describedby")

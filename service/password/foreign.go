@@ -56,6 +56,8 @@ func verifyForeign(stored, password string) (bool, error) {
 	return err == nil && subtle.ConstantTimeCompare(got, want) == 1, err
 }
 
+// werkzeugPBKDF2 takes a hash's name and the iterations. Size is that of the stored key, in
+// bytes.
 func werkzeugPBKDF2(params []string, salt, password string, size int) ([]byte, error) {
 	hashes := map[string]func() hash.Hash{"sha256": sha256.New, "sha512": sha512.New}
 	if len(params) != 2 || hashes[params[0]] == nil {
@@ -68,6 +70,7 @@ func werkzeugPBKDF2(params []string, salt, password string, size int) ([]byte, e
 	return pbkdf2.Key(hashes[params[0]], password, []byte(salt), iterations, size)
 }
 
+// werkzeugScrypt takes N, r and p.
 func werkzeugScrypt(params []string, salt, password string, size int) ([]byte, error) {
 	if len(params) != 3 {
 		return nil, ErrUnknownFormat

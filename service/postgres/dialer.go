@@ -18,6 +18,7 @@ type dialer struct {
 }
 
 func newDialer(connect, timeout time.Duration) *dialer {
+	// A server that vanished is noticed on an idle connection after 5 + 3 × 2 = 11 s.
 	return &dialer{
 		net: net.Dialer{
 			Timeout: connect,

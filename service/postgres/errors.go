@@ -23,6 +23,8 @@ func translate(err error) error {
 	return minitwit.Unavailable(err)
 }
 
+// passing tells whether err says something of the moment rather than of the statement. Our
+// own time limits count as well.
 func passing(err error) bool {
 	if e, ok := errors.AsType[*pq.Error](err); ok {
 		return passingCode(e.Code)

@@ -25,6 +25,7 @@ type Migration struct {
 // Migrate applies what is pending and gives what it applied. Of several
 // callers at once one does the work; the others wait for its advisory lock and
 // then find nothing to do.
+// With an error it gives nothing, even if earlier files were applied: ask Migrations.
 func (s *Store) Migrate(ctx context.Context) ([]Migration, error) {
 	p, err := s.goose()
 	if err != nil {

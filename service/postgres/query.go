@@ -56,7 +56,8 @@ func row[T any](ctx context.Context, s *Store, op, query string, args ...any) (T
 	return found, wrap(op, err)
 }
 
-// exec runs a statement and gives the number of rows that it touched.
+// exec runs a statement and gives the number of rows that it touched. After CodeUnavailable
+// it may have taken effect all the same.
 func (s *Store) exec(ctx context.Context, op, query string, args ...any) (int64, error) {
 	n, err := within(ctx, s.timeout, func(ctx context.Context) (int64, error) {
 		stmt, err := s.prepared(ctx, query)
@@ -72,6 +73,7 @@ func (s *Store) exec(ctx context.Context, op, query string, args ...any) (int64,
 	return n, wrap(op, err)
 }
 
+// wrap says, for the log, in which operation it was; nil stays nil.
 func wrap(op string, err error) error {
 	if err == nil {
 		return nil

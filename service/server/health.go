@@ -18,7 +18,8 @@ import (
 	"minitwit/service/faults"
 )
 
-// Bounds of the health checks.
+// Bounds of the health checks. aliveTimeout is for one surface, and less than the 3 s for
+// which the healthcheck waits: it then hears which surface is silent.
 const (
 	aliveTimeout = 2 * time.Second
 	readyFor     = time.Second // how long an answer of the database is believed
@@ -54,6 +55,8 @@ func newHealth(surfaces []*Surface, check func(context.Context) error) *health {
 // alive asks each surface, through its listener, for something that needs no
 // database. Any answer will do: one that is overloaded is alive.
 func (h *health) alive(ctx context.Context) error {
+	// Not asked any more: a surface closes its listener before its last requests have ended, and
+	// Swarm would kill them.
 	if h.draining.Load() {
 		return nil
 	}
@@ -86,6 +89,8 @@ func loopback(addr net.Addr) string {
 	return addr.String()
 }
 
+// ready gives the reason why requests would fail now, or nil. However many ask, the database
+// is asked once a second at most.
 func (h *health) ready(ctx context.Context) error {
 	if h.draining.Load() {
 		return errors.New("draining")
@@ -122,6 +127,7 @@ func opsHandler(h *health, metrics prometheus.Gatherer, build Build, status http
 	return mux
 }
 
+// probe answers 200, or 503 with the reason as text: the ops port is never published.
 func probe(check func(context.Context) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := check(r.Context()); err != nil {

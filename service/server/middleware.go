@@ -165,6 +165,7 @@ func recoverPanic(log zerolog.Logger, count func()) echo.MiddlewareFunc {
 	}
 }
 
+// caught lets http.ErrAbortHandler pass: by it a handler means to break the connection.
 func caught(next echo.HandlerFunc, c echo.Context) (err error) {
 	defer func() {
 		p := recover()
@@ -183,6 +184,7 @@ func caught(next echo.HandlerFunc, c echo.Context) (err error) {
 func closeWhenDraining(draining *atomic.Bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
+			// When the answer begins, not when the request comes: the drain may begin in between.
 			c.Response().Before(func() {
 				if draining.Load() {
 					c.Response().Header().Set(echo.HeaderConnection, "close")

@@ -6,7 +6,8 @@ import (
 	"minitwit/service/minitwit"
 )
 
-// Register answers POST /register.
+// Register answers POST /register. A key that is missing is an empty text, of which the
+// domain says what the old system said.
 func (a *API) Register() echo.HandlerFunc {
 	type request struct{ Username, Email, Pwd string }
 	return a.open(func(c echo.Context) (any, error) {
@@ -19,12 +20,14 @@ func (a *API) Register() echo.HandlerFunc {
 	})
 }
 
+// message is an entry of a list as the simulator reads it. PubDate is in seconds since 1970.
 type message struct {
 	Content string `json:"content"`
 	PubDate int64  `json:"pub_date"`
 	User    string `json:"user"`
 }
 
+// listed never gives nil: an empty list is [] in JSON, and nil would be null.
 func listed(messages []minitwit.Message) []message {
 	list := make([]message, len(messages))
 	for i, m := range messages {
@@ -41,7 +44,8 @@ func (a *API) Messages() echo.HandlerFunc {
 	})
 }
 
-// UserMessages answers GET /msgs/<user>.
+// UserMessages answers GET /msgs/<user>. Who has said nothing has an empty list; an unknown
+// user is a 404.
 func (a *API) UserMessages() echo.HandlerFunc {
 	return a.authorized(func(c echo.Context) (any, error) {
 		name, err := username(c)
@@ -68,6 +72,7 @@ func (a *API) AddMessage() echo.HandlerFunc {
 		if r.Content == nil {
 			return nil, minitwit.Errorf(minitwit.CodeInvalid, `The body needs the key "content"`)
 		}
+		// Not CheckPost: only people in the UI have a limit.
 		if err := minitwit.CheckText("content", *r.Content); err != nil {
 			return nil, err
 		}
@@ -79,7 +84,7 @@ type followsBody struct {
 	Follows []string `json:"follows"`
 }
 
-// Follows answers GET /fllws/<user>.
+// Follows answers GET /fllws/<user>: whom the user follows, not who follows the user.
 func (a *API) Follows() echo.HandlerFunc {
 	return a.authorized(func(c echo.Context) (any, error) {
 		name, err := username(c)
@@ -91,8 +96,8 @@ func (a *API) Follows() echo.HandlerFunc {
 	})
 }
 
-// ChangeFollow answers POST /fllws/<user>. Of both keys, "follow" counts, as it
-// did in the old system.
+// ChangeFollow answers POST /fllws/<user>: 204 also where nothing changes. Of both keys,
+// "follow" counts, as it did in the old system.
 func (a *API) ChangeFollow() echo.HandlerFunc {
 	type request struct{ Follow, Unfollow *string }
 	return a.authorized(func(c echo.Context) (any, error) {

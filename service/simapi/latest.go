@@ -53,6 +53,8 @@ func (l *Latest) record(param string) (wait func(context.Context) error) {
 	}
 }
 
+// join adds a request to the update that comes next, whose value is that of the last one to
+// join, and starts the writer where there is none.
 func (l *Latest) join(value int64) *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,6 +69,7 @@ func (l *Latest) join(value int64) *batch {
 	return l.next
 }
 
+// writeAll writes until no request waits. There is one of it at a time.
 func (l *Latest) writeAll() {
 	for b := l.take(); b != nil; b = l.take() {
 		// No request's context: the update is for all of them.
@@ -75,6 +78,8 @@ func (l *Latest) writeAll() {
 	}
 }
 
+// take gives the requests that wait. If there are none, the writer ends under the same lock:
+// whoever joins next starts another.
 func (l *Latest) take() *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()

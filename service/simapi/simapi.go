@@ -81,7 +81,8 @@ func changedSomething(c echo.Context, err error) bool {
 	return err == nil && c.Request().Method == http.MethodPost
 }
 
-// authorized wraps handlers for the simulator alone.
+// authorized wraps handlers for the simulator alone. It comes before everything else: a
+// refusal records no latest and does not tell which users exist.
 func (a *API) authorized(h handler) echo.HandlerFunc {
 	next := a.open(h)
 	return func(c echo.Context) error {

@@ -45,6 +45,8 @@ type result struct {
 	openLoop bool
 }
 
+// add counts a step. In an open loop, where Rate says when to send, latency counts from when
+// the step was due: else the wait for a free worker would not show.
 func (c *collector) add(r result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,6 +98,7 @@ func (c *collector) counts() (sent, failed int) {
 func (c *collector) report(took time.Duration) Report {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// LongestGap goes up to the end: after an outage that lasts there is no success.
 	r := Report{
 		Sent: c.sent, Failed: c.failed, Duration: took, Statuses: c.statuses,
 		LongestOutage: c.longestOutage, LongestGap: max(c.longestGap, took-c.lastOK),

@@ -71,6 +71,7 @@ func judge(want expectation, o op, got answer) verdict {
 			v.kind = Consequence
 		}
 	}
+	// Answers that have recorded "latest", by the contract, whatever came of the action.
 	switch got.status {
 	case http.StatusNoContent, http.StatusBadRequest, http.StatusNotFound:
 		v.heard = true
@@ -120,7 +121,7 @@ func bodyFits(o op, got answer) bool {
 	}
 }
 
-// message is one entry of a list of messages.
+// message is one entry of a list of messages. A key that is missing is nil, not empty.
 type message struct {
 	Content *string `json:"content"`
 	PubDate *int64  `json:"pub_date"`
@@ -151,6 +152,7 @@ func decodeFollows(body []byte) ([]string, error) {
 	if err := json.Unmarshal(body, &list); err != nil {
 		return nil, err
 	}
+	// encoding/json takes a key in any case, the contract does not.
 	if list.Follows == nil || !bytes.Contains(body, []byte(`"follows"`)) {
 		return nil, errShape
 	}

@@ -50,6 +50,7 @@ func (o Options) withDefaults() (Options, []*url.URL, error) {
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
+	// Reading back is not what is measured, so it may take longer than Timeout.
 	if o.patience == (patience{}) {
 		o.patience = patience{timeout: 10 * time.Second, startFor: 5 * time.Second, verifyFor: time.Minute, pause: 200 * time.Millisecond}
 	}
@@ -57,6 +58,7 @@ func (o Options) withDefaults() (Options, []*url.URL, error) {
 	return o, bases, errors.Join(err, o.check())
 }
 
+// check gives the first thing that is wrong. Fractions are compared so that NaN is refused.
 func (o Options) check() error {
 	switch {
 	case len(o.Actions) == 0:
@@ -73,12 +75,14 @@ func (o Options) check() error {
 		return errors.New("speed and rate exclude each other")
 	case !(o.KeepAlive >= 0 && o.KeepAlive <= 1):
 		return fmt.Errorf("%v of the requests cannot go over kept connections: give 0 to 1", o.KeepAlive)
+	// After each action come MixReads/(1-MixReads) reads: at 1 there would be no end of them.
 	case !(o.MixReads >= 0 && o.MixReads <= 0.99):
 		return fmt.Errorf("reads cannot be %v of all requests: give 0 to 0.99", o.MixReads)
 	}
 	return nil
 }
 
+// parseURLs leaves out a slash at the end, since paths are put behind it.
 func parseURLs(raw []string) ([]*url.URL, error) {
 	if len(raw) == 0 {
 		return nil, errors.New("no URL of a server given")

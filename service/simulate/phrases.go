@@ -1,6 +1,7 @@
 package simulate
 
-// The lists are functions, not variables, so that nobody can change them.
+// The lists are functions, not variables, so that nobody can change them. Whoever edits one
+// has to make testdata/scenario.tsv.gz anew: a test compares.
 
 func firstNames() []string {
 	return []string{

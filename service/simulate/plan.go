@@ -51,6 +51,7 @@ func opOf(c Command) op {
 func plan(opts Options, suffix string) []step {
 	steps := make([]step, 0, len(opts.Actions))
 	var elapsed time.Duration
+	// owed carries what is less than a read over to the next action.
 	owed, reads := 0.0, 0
 	for i, a := range opts.Actions {
 		if i > 0 {

@@ -80,6 +80,7 @@ func (p *player) play(ctx context.Context, bases []*url.URL) {
 	context.AfterFunc(ctx, p.schedule.stop)
 	go func() {
 		select {
+		// Where it is nil this waits for ctx alone.
 		case <-p.opts.Enough:
 			cancel()
 		case <-ctx.Done():

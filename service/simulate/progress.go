@@ -20,6 +20,7 @@ type progress struct {
 // the last state and returns when nothing more will be written.
 func startProgress(opts Options, total int, counts func() (sent, failed int)) (stop func()) {
 	p := progress{w: opts.Progress, live: opts.Live, total: total, counts: counts, start: time.Now()}
+	// A log wants few lines, a terminal one that moves.
 	every := 10 * time.Second
 	if p.live {
 		every = 200 * time.Millisecond

@@ -15,7 +15,7 @@ import (
 // Aim is what a run must reach to be ok.
 const Aim = "0 errors, 0 lost"
 
-// Report is what a run found.
+// Report is what a run found. Sent and Failed count a step once, however often it was tried.
 type Report struct {
 	Sent, Failed  int
 	Retried       int // further attempts
@@ -45,7 +45,8 @@ func (r Report) Rate() float64 {
 	return float64(r.Sent) / max(r.Duration.Seconds(), 1e-9)
 }
 
-// Err tells in one line all that is not as it should be.
+// Err tells in one line all that is not as it should be. NotReadable and TwiceByRetry are not
+// in it: neither is the server's fault.
 func (r Report) Err() error {
 	var wrong []string
 	if r.Interrupted {

@@ -36,6 +36,8 @@ func requestFor(s step) (request, error) {
 	}
 }
 
+// post makes a request with a JSON body. User, if it is not "", is the unescaped end of the
+// path; client.build escapes it.
 func post(path, user, query string, fields map[string]string) (request, error) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)

@@ -10,6 +10,8 @@ import (
 // paint colours a text, or leaves it alone where colours are not wanted.
 type paint bool
 
+// code puts a text into an ANSI escape. Pad it before: the escape has no width on a terminal,
+// but a format would count its characters.
 func (p paint) code(code, s string) string {
 	if !p {
 		return s
@@ -54,6 +56,7 @@ func (r Report) WriteTable(w io.Writer, colours bool, err error) error {
 	return nil
 }
 
+// row has the kinds as columns, in their order: a new one needs a head in WriteTable.
 func (p paint) row(b *strings.Builder, r Row) {
 	fmt.Fprintf(b, "%-15s %6d %6d %s", r.Name, r.Sent, r.Kinds[OK], p.count(r.Kinds[Consequence], 6))
 	for k := Timeout; k < kinds; k++ {
@@ -63,6 +66,7 @@ func (p paint) row(b *strings.Builder, r Row) {
 	fmt.Fprintf(b, " %7.1f %7.1f %7.1f %7.1f\n", l.P50, l.P95, l.P99, l.Max)
 }
 
+// totals is the sum of the rows. Latency is that of all requests: percentiles cannot be added.
 func (r Report) totals() Row {
 	all := Row{Name: "all", Sent: r.Sent, Latency: r.Latency}
 	for _, row := range r.Rows {
@@ -87,6 +91,8 @@ func (r Report) lines(p paint) [][2]string {
 	return append(lines, r.Verification.lines(p)...)
 }
 
+// lines says nothing of what was lost unless all could be read back: half a comparison would
+// look like a good one.
 func (v Verification) lines(p paint) [][2]string {
 	switch {
 	case v.Problem != "":

@@ -99,5 +99,6 @@ func (w writer) sentence() string {
 		end = pick(w.random, []string{"!", "?", "…", " — or so I’m told."})
 	}
 	text := strings.Join(parts, " ") + end
+	// All beginnings are ASCII, so the first letter is one byte.
 	return strings.ToUpper(text[:1]) + text[1:]
 }

@@ -16,7 +16,7 @@ type counts struct {
 	below    []float64 // requests on all routes that took at most bounds[i]
 }
 
-// kind is a kind of answer.
+// kind is a kind of answer, by the labels of minitwit_http_requests_total.
 type kind struct{ method, route, code string }
 
 // read takes the counts from the metrics. What cannot be gathered counts as nothing.

@@ -35,6 +35,7 @@ type history struct {
 	samples []sample // oldest first, at most kept
 }
 
+// kept samples have the window between the first and the last of them.
 const kept = int(window/every) + 1
 
 type sample struct {
@@ -45,6 +46,7 @@ type sample struct {
 
 func newHistory(surfaces []Surface, pools []Pool) *history {
 	h := &history{surfaces: surfaces, pools: pools}
+	// From here on there is always a sample to compare with.
 	h.keep()
 	return h
 }

@@ -40,6 +40,7 @@ func (p *Page) Handler() http.Handler {
 	return mux
 }
 
+// serve allows no script: the page comes anew by a refresh in its head.
 func (p *Page) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
@@ -96,6 +97,7 @@ func ms(millis float64) string {
 	return fmt.Sprintf("%.0f ms", millis)
 }
 
+// size writes bytes in decimal units.
 func size(bytes int64) string {
 	if mb := float64(bytes) / 1e6; mb < 1000 {
 		return fmt.Sprintf("%.0f MB", mb)
@@ -111,4 +113,5 @@ func upTo(limit, n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
+// clock writes the time of day; Snapshot.At is in UTC, as the page says.
 func clock(t time.Time) string { return t.Format("15:04:05") }

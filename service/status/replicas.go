@@ -24,6 +24,8 @@ const (
 	stopped  = "stopped" // silent after a drain: it went in order
 )
 
+// lifeOf goes by the database's clock and by the last word: who drained before falling silent
+// has stopped in order.
 func lifeOf(r postgres.Replica) string {
 	switch gone := r.Silent > silentAfter; {
 	case gone && r.Draining:
@@ -36,6 +38,8 @@ func lifeOf(r postgres.Replica) string {
 	return alive
 }
 
+// replicaTable lists those that are there and the last of those that are gone. Self is the ID
+// of the replica that answers.
 func replicaTable(self string, found answer[[]postgres.Replica]) Replicas {
 	t := Replicas{Section: Section{State: OK}, List: []Replica{}, Versions: map[string]int{}}
 	if found.err != nil {
@@ -73,6 +77,7 @@ func byPlace(a, b Replica) int {
 	case !a.there():
 		return 0
 	}
+	// Slots are numbers, written out: the shorter one is the smaller.
 	return cmp.Or(cmp.Compare(a.Service, b.Service), len(a.Slot)-len(b.Slot), cmp.Compare(a.Slot, b.Slot), cmp.Compare(b.Age, a.Age))
 }
 

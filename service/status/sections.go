@@ -40,6 +40,8 @@ func reason(err error) string {
 	return err.Error()
 }
 
+// release is judged by the schema. A newer one is good: migrations only expand, so that the
+// release before runs on it.
 func release(b Build, schema answer[postgres.Schema]) Release {
 	r := Release{Section: Section{State: OK}, Build: b}
 	if schema.err != nil {
@@ -56,6 +58,8 @@ func release(b Build, schema answer[postgres.Schema]) Release {
 	return r
 }
 
+// database begins with this process's pools, which are known also while the database does not
+// answer, and may be the reason why.
 func database(pools []Pool, then, now sample, facts answer[Facts]) Database {
 	d := Database{Section: Section{State: OK}}
 	for i, pool := range pools {
@@ -93,6 +97,8 @@ func (d *Database) judge(f Facts) {
 	}
 }
 
+// simulator puts together what all replicas did, as the database has it, and what this one
+// refused. Without the API there is nothing to refuse here.
 func simulator(surfaces []Surface, then, now sample, activity answer[postgres.Activity]) Simulator {
 	s := Simulator{Section: Section{State: OK}, Errors: []Refusal{}}
 	for i, surface := range surfaces {
@@ -118,6 +124,7 @@ func simulator(surfaces []Surface, then, now sample, activity answer[postgres.Ac
 func refusals(c counts) []Refusal {
 	found := []Refusal{}
 	for k, n := range c.answers {
+		// Texts of three digits compare as their numbers do.
 		if k.code >= "400" {
 			found = append(found, Refusal{k.method, k.route, k.code, int(n)})
 		}
@@ -128,7 +135,10 @@ func refusals(c counts) []Refusal {
 	return found[:min(len(found), mostRefusals)]
 }
 
+// traffic is that of this replica alone. What fails is what is answered 5xx: a client's
+// mistake is none of ours.
 func traffic(surfaces []Surface, then, now sample) Traffic {
+	// Right after the start both samples are of one moment.
 	seconds := max(1, now.at.Sub(then.at).Seconds())
 	t := Traffic{Section: Section{State: OK}, WindowSeconds: seconds, Surfaces: []Rate{}}
 	for i, surface := range surfaces {

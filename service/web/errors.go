@@ -11,6 +11,7 @@ import (
 	"minitwit/service/minitwit"
 )
 
+// errorPage has "" for whatever there is nothing to say of.
 type errorPage struct {
 	basePage
 	Status    int
@@ -51,6 +52,7 @@ func (w *Web) renderLastResort() ([]byte, error) {
 
 func newErrorPage(status int, message string) *errorPage {
 	title, help := explain(status)
+	// A 503 as well, but here nothing is broken.
 	if message == minitwit.ErrMaintenance.Message {
 		title, help = "Under maintenance", "MiniTwit is being worked on. Whatever was confirmed to you is safe."
 	}

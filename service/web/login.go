@@ -9,11 +9,13 @@ import (
 	"minitwit/service/session"
 )
 
-// fieldError is what is wrong with a form, and which input it is about.
+// fieldError is what is wrong with a form, and the name of the input that it is about: the
+// page marks that one for screen readers. The zero value says that nothing is wrong.
 type fieldError struct {
 	Field, Message string
 }
 
+// loginPage keeps the name that was typed, and never the password.
 type loginPage struct {
 	basePage
 	Username string
@@ -28,7 +30,8 @@ func (w *Web) LoginForm(c echo.Context) error {
 	return w.renderLogin(c, &loginPage{})
 }
 
-// Login signs the visitor in.
+// Login signs the visitor in. A wrong name or password is answered with the form, status 200;
+// too many attempts and an absent database with an error page that says when to retry.
 func (w *Web) Login(c echo.Context) error {
 	if visitorOf(c).User != nil {
 		return redirect(c, "/")
@@ -47,13 +50,15 @@ func (w *Web) Login(c echo.Context) error {
 	case err != nil:
 		return err
 	}
+	// The epoch goes along: when the user's rises, all sessions of before are over.
 	if err := w.sessions.Save(c.Response(), session.Session{UserID: user.ID, Epoch: user.SessionEpoch}); err != nil {
 		return err
 	}
 	return w.redirectWith(c, "You were logged in", "/")
 }
 
-// Logout signs the visitor out.
+// Logout signs the visitor out in this browser; sessions in others go on. By GET it serves
+// old clients, hence the look at where the request comes from.
 func (w *Web) Logout(c echo.Context) error {
 	if err := refuseForeign(c); err != nil {
 		return err
@@ -67,7 +72,7 @@ func (w *Web) renderLogin(c echo.Context, p *loginPage) error {
 	return w.render(c, "login", p)
 }
 
-// message gives the part of err that is meant for people.
+// message gives the part of err that is meant for people, "" if there is none.
 func message(err error) string {
 	if e, ok := errors.AsType[*minitwit.Error](err); ok {
 		return e.Message

@@ -23,9 +23,11 @@ func (w *Web) AddMessage(c echo.Context) error {
 	if strings.TrimSpace(text) == "" {
 		return redirect(c, "/")
 	}
+	// The form's maxlength keeps browsers from getting here.
 	if err := minitwit.CheckPost(text); err != nil {
 		return err
 	}
+	// As it was typed, blanks at its ends included.
 	if err := w.store.AddMessage(c.Request().Context(), user.Name, text); err != nil {
 		return err
 	}

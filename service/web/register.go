@@ -8,6 +8,7 @@ import (
 	"minitwit/service/minitwit"
 )
 
+// registerPage keeps what was typed, except for the passwords.
 type registerPage struct {
 	basePage
 	Username, Email string
@@ -22,7 +23,8 @@ func (w *Web) RegisterForm(c echo.Context) error {
 	return w.renderRegister(c, &registerPage{})
 }
 
-// Register makes a user of the visitor.
+// Register makes a user of the visitor, who is not signed in by that: the old system led to
+// the login form, and so does this.
 func (w *Web) Register(c echo.Context) error {
 	if visitorOf(c).User != nil {
 		return redirect(c, "/")

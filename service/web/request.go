@@ -29,7 +29,8 @@ func pathUser(c echo.Context) (string, error) {
 	return name, minitwit.CheckText("username", name)
 }
 
-// window gives the page of a list that the address asks for.
+// window gives the page of a list that the address asks for: ?before= or ?after= with a
+// cursor, neither for the newest. Another text there is a CodeInvalid error.
 func window(c echo.Context) (minitwit.Window, error) {
 	before, err := minitwit.ParseCursor(c.QueryParam("before"))
 	if err != nil {
@@ -48,6 +49,7 @@ type form struct {
 	err    error
 }
 
+// readForm reads what was posted, not the query of the address.
 func readForm(r *http.Request) *form {
 	// ParseForm first: ParseMultipartForm alone reports ErrNotMultipart for any
 	// ordinary form and hides that its body could not be read.

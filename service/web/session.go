@@ -30,6 +30,8 @@ func (w *Web) Session(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// loadVisitor asks the database at each page: that is what lets a raised epoch end sessions
+// at once. A store that fails signs nobody out.
 func (w *Web) loadVisitor(c echo.Context) (visitor, error) {
 	signedOut := visitor{Known: true}
 	s, ok := w.sessions.Load(c.Request())

@@ -8,6 +8,7 @@ import (
 	"minitwit/service/minitwit"
 )
 
+// timelinePage serves all three timelines. Composer is whether it has the form for a message.
 type timelinePage struct {
 	basePage
 	messageList
@@ -29,6 +30,9 @@ type messageList struct {
 	Newest       string // the way back from an empty page
 }
 
+// newMessageList links to the neighbours by the first and last message shown, not by a page's
+// number: what is written meanwhile shifts nothing. An empty page has no message to go by,
+// and leads back to the newest unless it is that.
 func newMessageList(path string, win minitwit.Window, p minitwit.Page) messageList {
 	list := messageList{Messages: p.Messages}
 	if len(p.Messages) == 0 {
