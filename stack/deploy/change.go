@@ -20,6 +20,8 @@ func (d *deployment) verbScale(ctx context.Context, f flags) error {
 		return failure{exitUsage, "scale", err}
 	}
 	return d.change(ctx, "scale "+strings.Join(f.rest, " "), func(ctx context.Context) error {
+		// Only in memory; place.env is not written. render takes these before what runs, so the
+		// connections are reckoned for the new numbers.
 		for name, n := range wanted {
 			if d.before.services[name].Spec.Mode.Replicated == nil {
 				return failure{exitUsage, "scale", fmt.Errorf("%s has no service %q with replicas; it has %s", d.place.name, name, strings.Join(d.before.names(), ", "))}
@@ -46,6 +48,7 @@ func (d *deployment) verbScale(ctx context.Context, f flags) error {
 // mostReplicas keeps a slip of the finger from becoming a thousand containers.
 const mostReplicas = 50
 
+// parseScale reads words such as api=5; whether there is such a service, verbScale finds.
 func parseScale(words []string) (map[string]uint64, error) {
 	wanted := map[string]uint64{}
 	for _, w := range words {
@@ -71,6 +74,7 @@ func (d *deployment) verbRestart(ctx context.Context, f flags) error {
 			}
 		}
 		return d.respec(ctx, "restart", func(name string, spec *swarm.ServiceSpec) bool {
+			// A counter: Swarm replaces all tasks where it has changed.
 			spec.TaskTemplate.ForceUpdate++
 			return len(f.rest) == 0 || slices.Contains(f.rest, name)
 		})
@@ -78,7 +82,8 @@ func (d *deployment) verbRestart(ctx context.Context, f flags) error {
 }
 
 // verbMaintenance closes a place for its users, or opens it. The API is updated like the
-// UI, one replica after the other.
+// UI, one replica after the other. Only what runs is changed: the next deploy renders the files
+// again and so opens the place. A service without the variable, such as the edge, is left alone.
 func (d *deployment) verbMaintenance(ctx context.Context, f flags) error {
 	if len(f.rest) != 1 || f.rest[0] != "on" && f.rest[0] != "off" {
 		return failure{exitUsage, "maintenance", errors.New("on or off?")}
@@ -97,7 +102,8 @@ func (d *deployment) verbMaintenance(ctx context.Context, f flags) error {
 	})
 }
 
-// change does something to a stack that runs, with the lock and the checks of a deploy.
+// change does something to a stack that runs, with the lock and the checks of a deploy. The
+// lock says what to others, and its first word is what caught a failure.
 func (d *deployment) change(ctx context.Context, what string, do func(context.Context) error) error {
 	v, err := d.swarm.look(ctx, d.place.stack())
 	if err != nil {
@@ -111,6 +117,8 @@ func (d *deployment) change(ctx context.Context, what string, do func(context.Co
 		return failure{exitRefused, "preflight", err}
 	}
 	d.image = v.services["api"].image()
+	// Never written down: releases lists deploys. The phases keep their seconds in it, and its
+	// time names the network of the job by which scale counts connections.
 	d.record = record{At: time.Now(), Seconds: map[string]float64{}}
 	return d.withLock(ctx, what, func(ctx context.Context) error {
 		err := do(ctx)
@@ -126,7 +134,8 @@ func (d *deployment) change(ctx context.Context, what string, do func(context.Co
 }
 
 // respec changes the specs of services and follows the Swarm until it has done it; where
-// that fails, all of them go back.
+// that fails, all of them go back. edit gets a copy of each service's spec, under the name
+// without the stack's, and tells whether it has changed it.
 func (d *deployment) respec(ctx context.Context, name string, edit func(string, *swarm.ServiceSpec) bool) error {
 	return d.phase(ctx, name, func(ctx context.Context) error {
 		err := d.respecAndFollow(ctx, edit)
@@ -155,6 +164,7 @@ func (d *deployment) respecAndFollow(ctx context.Context, edit func(string, *swa
 		}
 		changed[name] = true
 	}
+	// finished wants images, which a change leaves as they are.
 	images := map[string]string{}
 	for name := range changed {
 		images[name] = d.before.services[name].image()

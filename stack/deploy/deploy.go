@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// deployment is one deploy, from its preflight to its record.
+// deployment is one deploy, from its preflight to its record. The preflight fills in before,
+// stack and env. before is what restore goes back to, so nothing may change it.
 type deployment struct {
 	place   place
 	swarm   *managers
@@ -57,6 +58,7 @@ func (d *deployment) deploy(ctx context.Context, out io.Writer) error {
 		return failure{exitRefused, "preflight", err}
 	}
 	d.say.note("%d nodes ready, %d services, image %s", len(d.before.workers()), len(d.stack.images()), short(d.image))
+	// Neither of the two answers that follow changes anything, so they need no lock.
 	last, nothing, err := d.nothingToDo(ctx)
 	if err != nil {
 		return failure{exitRefused, "preflight", err}
@@ -94,10 +96,13 @@ func (d *deployment) withLock(ctx context.Context, what string, do func(context.
 	guard, lost := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer lost(nil)
 	d.guard = guard
+	// Under guard, so that it is renewed also while an interrupted deploy is undone.
 	go held.keep(guard, lost)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer context.AfterFunc(guard, func() { cancel(context.Cause(guard)) })()
 	failed := do(ctx)
+	// Whoever has the lock now changes what runs: its state is not known here, and there is
+	// nothing to release.
 	if errors.Is(context.Cause(guard), errLost) {
 		return failure{exitUnknown, "lock", errLost}
 	}
@@ -112,6 +117,9 @@ func (d *deployment) withLock(ctx context.Context, what string, do func(context.
 // locked does all that changes something.
 func (d *deployment) locked(ctx context.Context) error {
 	if !d.quick {
+		// Whatever came of the rehearsal, it goes before the rollout: the database's
+		// connections are planned for the update alone. No service was touched yet, so nothing
+		// has to be restored.
 		err := errors.Join(d.rehearse(ctx), d.undo("tidying", d.endRehearsal))
 		if err != nil {
 			return d.interrupted(ctx, failure{exitUndone, caughtBy(err, "rehearsal"), err})
@@ -132,12 +140,14 @@ func (d *deployment) locked(ctx context.Context) error {
 	return nil
 }
 
-// undo is a phase that Ctrl-C does not end.
+// undo is a phase that Ctrl-C does not end. It needs guard, so it is only for what runs within
+// withLock.
 func (d *deployment) undo(name string, do func(context.Context) error) error {
 	return d.phase(d.guard, name, do)
 }
 
-// rehearse brings up the schema, then tries the release beside the one that runs.
+// rehearse brings up the schema, then tries the release beside the one that runs. The schema
+// can go first, because any release runs on that of the one after it (CONTRIBUTING.md).
 func (d *deployment) rehearse(ctx context.Context) error {
 	if err := d.endRehearsal(ctx); err != nil { // of a client that died
 		return caught{"schema", err}
@@ -148,7 +158,8 @@ func (d *deployment) rehearse(ctx context.Context) error {
 	return d.phase(ctx, "rehearsal", d.understudies)
 }
 
-// caught is an error with what noticed it.
+// caught is an error with what noticed it. It wins over the name of the phase in which it came
+// up (caughtBy).
 type caught struct {
 	what string
 	error
@@ -164,6 +175,9 @@ func caughtBy(err error, fallback string) string {
 	return fallback
 }
 
+// interrupted makes Ctrl-C the reason of a failure where it was: a call that was broken off
+// says nothing of the release. By then what was begun is undone. A lost lock ends ctx as well,
+// and has an exit code of its own.
 func (d *deployment) interrupted(ctx context.Context, f failure) error {
 	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errLost) {
 		f.code, f.caught, f.err = exitInterrupted, "Ctrl-C", errors.New("interrupted; what ran before runs")
@@ -171,7 +185,8 @@ func (d *deployment) interrupted(ctx context.Context, f failure) error {
 	return f
 }
 
-// phase does one part, says so, and keeps its time.
+// phase does one part, says so, and keeps its time. The seconds are in the record under this
+// name, and the drills wait for it on standard error.
 func (d *deployment) phase(ctx context.Context, name string, do func(context.Context) error) error {
 	d.say.step("%s", name)
 	began := time.Now()

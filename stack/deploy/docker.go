@@ -32,6 +32,8 @@ func noLeader(err error) bool { return unreachable.MatchString(err.Error()) }
 
 var unreachable = regexp.MustCompile(`(?i)cannot connect|error during connect|connection refused|no route to host|i/o timeout|deadline exceeded|does not have a leader`)
 
+// dockerAt runs the CLI against one manager. away says that this one could not be asked, so
+// that another may be.
 func (d *deployment) dockerAt(ctx context.Context, host string, args ...string) (out []byte, away bool, err error) {
 	limited, cancel := context.WithTimeout(ctx, cliWithin)
 	defer cancel()
@@ -44,6 +46,7 @@ func (d *deployment) dockerAt(ctx context.Context, host string, args ...string) 
 	switch {
 	case err == nil:
 		return out, false, nil
+	// Before limited, which ends with ctx.
 	case ctx.Err() != nil:
 		return nil, false, context.Cause(ctx)
 	case limited.Err() != nil:
@@ -55,13 +58,15 @@ func (d *deployment) dockerAt(ctx context.Context, host string, args ...string) 
 	}
 }
 
+// lastLine gives what the CLI said last, without the words that each error of the daemon begins with.
 func lastLine(text []byte) string {
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	return strings.TrimPrefix(lines[len(lines)-1], "Error response from daemon: ")
 }
 
 // render merges the stack's files for this image, with as many replicas as there are now:
-// the files know nothing of a scale by hand.
+// the files know nothing of a scale by hand. docker stack deploy would undo it (docker/cli#2235).
+// render also sets env, with which stackDeploy fills in the same files again.
 func (d *deployment) render(ctx context.Context) error {
 	more := map[string]string{"IMAGE": d.image}
 	api, web := d.replicas("api"), d.replicas("web")
@@ -83,9 +88,12 @@ func (d *deployment) render(ctx context.Context) error {
 }
 
 // connections is what all tasks may open while both services are updated, the old ones
-// still draining: the API has one more each, for latest.
+// still draining: the API has one more each, for latest. For 3, 3 and 4 it is the default of
+// stack.yml.
 func connections(api, web, pool int) int { return 2*api*(pool+1) + 2*web*pool }
 
+// replicas gives how many of a service there shall be: the place's own number, else as many as
+// run, else the three of stack.yml.
 func (d *deployment) replicas(name string) int {
 	if n := d.place.number(strings.ToUpper(name)+"_REPLICAS", 0); n > 0 {
 		return n
@@ -96,7 +104,9 @@ func (d *deployment) replicas(name string) int {
 	return 3
 }
 
-// stackDeploy gives the files to the Swarm, which goes on by itself.
+// stackDeploy gives the files to the Swarm, which goes on by itself. It does not wait: the CLI
+// would wait for ever for a task without room (ADR 9). Nothing is resolved, since all images
+// are digests, and the registry may be away.
 func (d *deployment) stackDeploy(ctx context.Context, stack string, files ...string) error {
 	args := []string{"stack", "deploy", "--detach=true", "--resolve-image=never", "--with-registry-auth"}
 	for _, f := range files {

@@ -17,7 +17,8 @@ import (
 const logLines = "8"
 
 // explain says why a task has failed: Swarm's word, what its last healthcheck said where
-// its engine can be asked, and the end of its log.
+// its engine can be asked, and the end of its log. It never gives nil, takes 30 s at most, and
+// goes on where ctx has ended.
 func (d *deployment) explain(ctx context.Context, v view, name string, t swarm.Task) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
@@ -31,7 +32,8 @@ func (d *deployment) explain(ctx context.Context, v view, name string, t swarm.T
 	return fmt.Errorf("%s", text)
 }
 
-// withLog adds the end of a replica's log to an error of what its surface answers.
+// withLog adds the end of a replica's log to an error of what its surface answers. The error
+// stays as it is if it is not of an answer, or no log can be had.
 func (d *deployment) withLog(ctx context.Context, stack string, err error) error {
 	var bad answersError
 	if !errors.As(err, &bad) {
@@ -76,6 +78,8 @@ func meaning(words string) string {
 	return words
 }
 
+// lastCheck gives what a task's last healthcheck has printed, "" where that cannot be had: only
+// the engine of the task's own node knows, and of the engines only the managers' can be asked.
 func (d *deployment) lastCheck(ctx context.Context, t swarm.Task) string {
 	if t.Status.ContainerStatus == nil {
 		return ""
@@ -97,7 +101,8 @@ func (d *deployment) lastCheck(ctx context.Context, t swarm.Task) string {
 	return ""
 }
 
-// tail gives the end of a task's log, by way of a manager.
+// tail gives the end of a task's log, by way of a manager. Nothing where there is none within
+// 10 s: the reason is told without it.
 func (d *deployment) tail(ctx context.Context, id string) string {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

@@ -12,7 +12,8 @@ import (
 
 // The lock is a config of the Swarm: its managers agree on who has made it, and everybody
 // who may deploy can see it. Its holder renews it, so that a client that died holds it for
-// lockStale at most. Times are the manager's: clients' clocks do not matter.
+// lockStale at most. Times are the manager's: clients' clocks do not matter. A few renewals may
+// fail in between, as while the managers choose a leader.
 const (
 	lockRenew = 10 * time.Second
 	lockStale = 60 * time.Second
@@ -36,12 +37,15 @@ type lock struct {
 	who   map[string]string // the labels that name the holder
 }
 
-// takeLock makes the lock, or takes over one that nobody has renewed.
+// takeLock makes the lock, or takes over one that nobody has renewed. It does not wait: where
+// another client holds it, a heldError comes at once. The time in the label holder tells two
+// clients of one person apart.
 func takeLock(ctx context.Context, m *managers, stack, by, what string) (*lock, error) {
 	l := &lock{swarm: m, name: stack + "_deploy_lock", who: map[string]string{
 		"minitwit.by": by, "minitwit.since": time.Now().UTC().Format(time.RFC3339), "minitwit.what": what,
 		"minitwit.holder": fmt.Sprintf("%s-%d", by, time.Now().UnixNano()),
 	}}
+	// A name is there once in a Swarm: of two who make it, one fails.
 	err := tell(ctx, m, func(ctx context.Context, c *client.Client) error {
 		_, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: l.spec(nil)})
 		return err
@@ -79,6 +83,7 @@ func (l *lock) takeOver(ctx context.Context, why error) error {
 	case found.age() < lockStale:
 		return held
 	}
+	// It may have been written although the answer was lost.
 	if err := l.write(ctx, found.config); err != nil {
 		if now, findErr := l.find(ctx); findErr != nil || !l.holds(now) {
 			return held
@@ -87,6 +92,8 @@ func (l *lock) takeOver(ctx context.Context, why error) error {
 	return nil
 }
 
+// write renews the lock, or takes it over, unless somebody else has written since old was read.
+// The data stay: of a config Swarm lets only the labels change (moby/moby#35048).
 func (l *lock) write(ctx context.Context, old swarm.Config) error {
 	return tell(ctx, l.swarm, func(ctx context.Context, c *client.Client) error {
 		_, err := c.ConfigUpdate(ctx, old.ID, client.ConfigUpdateOptions{Version: old.Version, Spec: l.spec(old.Spec.Data)})
@@ -100,6 +107,7 @@ type foundLock struct {
 	now    time.Time
 }
 
+// age is how long ago the lock was made or renewed, by the manager's clock.
 func (f foundLock) age() time.Duration { return f.now.Sub(f.config.UpdatedAt) }
 
 func (l *lock) holds(f foundLock) bool {
@@ -127,7 +135,7 @@ func (l *lock) find(ctx context.Context) (foundLock, error) {
 }
 
 // keep renews the lock until the context ends, and ends the deploy if it is another's now,
-// or was.
+// or was. A lock that is gone counts as lost: another may have taken it and be done already.
 func (l *lock) keep(ctx context.Context, lost context.CancelCauseFunc) {
 	ticker := time.NewTicker(lockRenew)
 	defer ticker.Stop()

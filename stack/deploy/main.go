@@ -2,6 +2,12 @@
 // was there before where it fails. It speaks to the Swarm's managers and to nothing else:
 // it builds nothing, and keeps nothing on the machine that runs it. Run it by
 // ./scripts/run.sh deploy.
+//
+// A deploy goes from preflight, lock, schema and rehearsal to rollout and soak (deploy.go);
+// scale, restart and maintenance change what runs, with the same lock and the same way back
+// (change.go). What came of it is looked up in the Swarm (swarm.go, watch.go) and judged by
+// that (verdict.go), since the CLI calls a rollback a success (docker/cli#6752). docs/deploy.md
+// is for those who deploy, ADR 9 has the reasons.
 package main
 
 import (
@@ -23,12 +29,16 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first Ctrl-C ends ctx, and what was begun is undone; a second one does nothing.
 	code := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	// Not deferred: os.Exit runs nothing that was.
 	stop()
 	os.Exit(code)
 }
 
-// flags are the command line. What scripts/lib/deploy.sh sets is not for people.
+// flags are the command line. What scripts/lib/deploy.sh sets is not for people. rest is what
+// follows the place: services, a version, another place, on or off. set are NAME=VALUE, which
+// stand above place.env.
 type flags struct {
 	json, dryRun        bool
 	repo, places, image string
@@ -38,6 +48,7 @@ type flags struct {
 	rest                []string
 }
 
+// parseFlags wants a verb and a place, in this order. The help is scripts/lib/deploy.sh's.
 func parseFlags(args []string) (flags, error) {
 	var f flags
 	set := flag.NewFlagSet("deploy", flag.ContinueOnError)
@@ -60,6 +71,7 @@ func parseFlags(args []string) (flags, error) {
 		if err := set.Parse(args); err != nil {
 			return f, err
 		}
+		// The flag package stops at a word: it is taken off, and the rest parsed.
 		if args = set.Args(); len(args) > 0 {
 			words, args = append(words, args[0]), args[1:]
 		}
@@ -106,6 +118,7 @@ func open(f flags, name string, say *progress) (d *deployment, err error) {
 	if d.probing, err = proberOf(d.place); err != nil {
 		return nil, err
 	}
+	// Last, so that after an error there is nothing to remove.
 	d.work, err = os.MkdirTemp("", "minitwit-deploy-")
 	return d, err
 }
@@ -115,6 +128,7 @@ func (d *deployment) close() { _ = os.RemoveAll(d.work) } //nolint:gosec // made
 func run(ctx context.Context, f flags, out io.Writer, say *progress) error {
 	d, err := open(f, f.place, say)
 	if err != nil {
+		// --json answers, too, where the place itself cannot be read.
 		return (&deployment{}).report(f, out, failure{exitRefused, "preflight", err})
 	}
 	defer d.close()
@@ -155,7 +169,8 @@ func (d *deployment) verbDeploy(ctx context.Context, f flags, out io.Writer) (er
 	return d.report(f, out, d.deploy(ctx, out))
 }
 
-// find gives the image of a version, a digest, or an image.
+// find gives the image of a version, a digest, or an image. A version is looked for in the
+// records of this place; no registry is asked.
 func (d *deployment) find(ctx context.Context, version string) (string, error) {
 	if strings.ContainsAny(version, "@/:") {
 		return version, nil
@@ -174,6 +189,7 @@ func (d *deployment) find(ctx context.Context, version string) (string, error) {
 
 // verbCheck says everything that a deploy would refuse. readPlace has found the rest.
 func (d *deployment) verbCheck(ctx context.Context) error {
+	// A place need not name an image, but its stack's files cannot be rendered without one.
 	d.image = d.place.text("IMAGE", "registry.example/minitwit@sha256:"+strings.Repeat("0", 64))
 	if err := d.preflight(ctx); err != nil {
 		return err
@@ -226,7 +242,8 @@ func (d *deployment) verbPromote(ctx context.Context, f flags, out io.Writer) er
 	return to.report(f, out, to.deploy(ctx, out))
 }
 
-// report prints the result, on standard output where --json asks for it.
+// report prints the result, on standard output where --json asks for it. What was refused is in
+// no record of the Swarm; --json tells of it all the same.
 func (d *deployment) report(f flags, out io.Writer, failed error) error {
 	d.record.blame(failed)
 	if f.json {
@@ -240,6 +257,7 @@ func (d *deployment) report(f flags, out io.Writer, failed error) error {
 	return failed
 }
 
+// whoami gives user@host for the lock and the records: whom to ask. It proves nothing.
 func whoami() string {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {

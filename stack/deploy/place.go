@@ -44,6 +44,7 @@ func readPlace(repo, dir, name string, more []string) (place, error) {
 		return p, fmt.Errorf("%s: %w", filepath.Join(dir, settingsFile), err)
 	}
 	extra, err := parseSettings(strings.Join(more, "\n"))
+	// Before the secrets are looked for, since --set may name another file.
 	maps.Copy(p.settings, extra)
 	return p, errors.Join(err, p.findSecrets(), p.checkNumbers())
 }
@@ -72,7 +73,8 @@ func parseSettings(text string) (map[string]string, error) {
 }
 
 // findSecrets fills in the files that lie in the folder, and the SHA-256 that the
-// secrets' names end in.
+// secrets' names end in. Any NAME_FILE is taken for a secret's, also of a name that only an
+// overlay knows.
 func (p place) findSecrets() error {
 	for name, file := range secretFiles {
 		if p.settings[name] == "" && exists(filepath.Join(p.dir, file)) {
@@ -106,7 +108,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// secretSHA gives what ends a secret's name. It refuses a file that others may read.
+// secretSHA gives what ends a secret's name. It refuses a file that others may read. It is 12 hex
+// digits, as by hand in README, or else each deploy after one by hand would make all secrets anew.
 func secretSHA(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -133,6 +136,8 @@ var secondsSettings = map[string]int{
 	"ROOM_SECONDS":  60,  // that a task may wait for room
 }
 
+// seconds gives one of them, its default where it is not set. checkNumbers has refused whatever
+// is no number.
 func (p place) seconds(name string) time.Duration {
 	n, err := strconv.Atoi(p.settings[name])
 	if err != nil {

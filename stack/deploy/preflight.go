@@ -24,13 +24,14 @@ const cliNeeded, engineNeeded = "26.0.0", "25.0.1"
 
 var byDigest = regexp.MustCompile(`^[^@\s]+@sha256:[0-9a-f]{64}$`)
 
-// familiar is how Swarm writes an image's name.
+// familiar is how Swarm writes an image's name. Names are compared only in this form: what a
+// service says that it runs is in it.
 func familiar(image string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(image, "docker.io/"), "library/")
 }
 
 // preflight finds what would go wrong before anything is touched. It names everything
-// that is wrong at once.
+// that is wrong at once. It sets image, before, stack and env, and is done once more under the lock.
 func (d *deployment) preflight(ctx context.Context) error {
 	d.image = familiar(d.image)
 	if !byDigest.MatchString(d.image) {
@@ -67,6 +68,7 @@ func (d *deployment) steady(ctx context.Context) (view, error) {
 	end := time.Now().Add(steadyWithin)
 	for {
 		v, err := d.swarm.look(ctx, d.place.stack())
+		// Whatever is still wrong then, the caller finds in what is given.
 		if err == nil && len(checkNodes(v)) == 0 || time.Now().After(end) {
 			return v, err
 		}
@@ -128,7 +130,8 @@ func checkServices(v view) (wrong []error) {
 	return wrong
 }
 
-// atLeast compares versions of up to three numbers.
+// atLeast compares versions of up to three numbers. A number that is missing is 0, and a
+// pre-release counts as its release.
 func atLeast(have, want string) bool {
 	h, w := numbers(have), numbers(want)
 	for i := range w {
@@ -151,7 +154,7 @@ func numbers(version string) (n [3]int) {
 }
 
 // nothingToDo tells whether the place runs just this, by the last record and by what is
-// there: somebody may have changed it by hand since.
+// there: somebody may have changed it by hand since. It also names the release in the record.
 func (d *deployment) nothingToDo(ctx context.Context) (last record, nothing bool, err error) {
 	all, err := releases(ctx, d.swarm, d.place.stack())
 	if err != nil {
@@ -173,7 +176,8 @@ func (d *deployment) nothingToDo(ctx context.Context) (last record, nothing bool
 }
 
 // showChanges prints what a deploy would change of the stack, as diff does: images,
-// settings, and by their names secrets and configs.
+// settings, and by their names secrets and configs. What runs is taken from the last record
+// that went well, and is nothing before the first deploy.
 func (d *deployment) showChanges(ctx context.Context, last record, out io.Writer) error {
 	now, err := d.stack.fingerprint()
 	if err != nil {
@@ -185,6 +189,7 @@ func (d *deployment) showChanges(ctx context.Context, last record, out io.Writer
 	}
 	text, err := exec.CommandContext(ctx, "diff", "-u", "--label", "runs", "--label", "would run", old, fresh).Output() //nolint:gosec // our own files
 	var exit *exec.ExitError
+	// diff exits 1 where the two differ, and with more where it failed.
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() > 1) {
 		return fmt.Errorf("diff: %w", err)
 	}
@@ -206,7 +211,8 @@ func (d *deployment) versionOf(all []keptRecord) string {
 }
 
 // prune removes the stack's secrets and configs that no service uses any more, nor would
-// use after `docker service rollback`.
+// use after `docker service rollback`. The lock and the records are configs, too, but without
+// the stack's label: neither this nor `docker stack rm` takes them away.
 func prune(ctx context.Context, m *managers, stack string) error {
 	v, err := m.look(ctx, stack)
 	if err != nil {

@@ -18,11 +18,14 @@ type prober struct {
 	credentials string // of the simulator, user:password
 }
 
+// probePatience is how long one request may take; what is slow within it is for worse to judge.
+// probePause lies between two questions: no release gets more than ten a second.
 const (
 	probePatience = 5 * time.Second
 	probePause    = 100 * time.Millisecond
 )
 
+// newProber takes credentials as user:password. It follows no redirect: none is a right answer.
 func newProber(credentials string) prober {
 	// A connection for each request, so that the mesh may lead each to another replica.
 	transport := &http.Transport{DisableKeepAlives: true}
@@ -35,12 +38,15 @@ func newProber(credentials string) prober {
 	}
 }
 
-// question is a request and what its answer has to be like.
+// question is a request and what its answer has to be like. surface is api or web: it gives the
+// port, and the credentials go to the API only. Without right every 200 is right.
 type question struct {
 	surface, path string
 	right         func(body []byte) error
 }
 
+// questions are all reads: whatever a rehearsal wrote, users would see. reached takes the first
+// two for one of each surface.
 var questions = []question{
 	{"api", "/latest", latestShape},
 	{"web", "/public", pageShape},
@@ -58,6 +64,7 @@ func latestShape(body []byte) error {
 	return nil
 }
 
+// messagesShape takes an empty list, too: a new place has no messages.
 func messagesShape(body []byte) error {
 	var got []struct {
 		Content *string `json:"content"`
@@ -110,14 +117,15 @@ func (p prober) once(ctx context.Context, base string, q question) (time.Duratio
 	return took, nil
 }
 
-// figures are what a release has answered with.
+// figures are what a release has answered with. A request that failed is counted, but has no
+// time in took: worse compares those of right answers.
 type figures struct {
 	asked, failed int
 	why           error                      // the newest failure
 	took          map[string][]time.Duration // by path
 }
 
-// answersError is an error of what a surface answers.
+// answersError is an error of what a surface answers. withLog learns from it whose log to show.
 type answersError struct {
 	surface string
 	error
@@ -152,6 +160,7 @@ const enough = 8
 // time and by the same way; no measurement is exact, so a little worse is as good. Without
 // one before it, each answer has to come within the second.
 func worse(fresh, old figures) error {
+	// A single failure is never enough: one may fail while all is well.
 	if allowed := 0.02 + ratio(old); ratio(fresh) > allowed && fresh.failed > 1 {
 		return fmt.Errorf("%d of %d requests failed (of the release before: %d of %d); the last one: %w",
 			fresh.failed, fresh.asked, old.failed, old.asked, fresh.why)

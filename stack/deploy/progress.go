@@ -6,7 +6,9 @@ import (
 	"time"
 )
 
-// progress tells people what happens, on standard error.
+// progress tells people what happens, on standard error. A step begins a part of the work, in
+// bold where that is a terminal; a note says what comes of it, with the seconds since the
+// begin. The drills read the steps (stack/drill).
 type progress struct {
 	out         io.Writer
 	bold, plain string

@@ -16,7 +16,9 @@ import (
 )
 
 // record is what is kept of a deploy. It is a config of the Swarm, so that everybody who
-// may deploy sees the same history, wherever they deploy from.
+// may deploy sees the same history, wherever they deploy from. monitoring/oncall reads these
+// names as well. The result "unchanged" is told by --json alone: where nothing was done,
+// nothing is kept.
 type record struct {
 	Version string             `json:"version"`
 	Image   string             `json:"image"`
@@ -30,6 +32,8 @@ type record struct {
 	Stack   string             `json:"stack"`   // as fingerprint gives it
 }
 
+// resultOK is the only result that a rollback or a promotion trusts. recordLabel finds the records,
+// here and in monitoring/oncall; its value is the stack's name. recordMessageSize is in bytes.
 const (
 	resultOK          = "ok"
 	recordsKept       = 20
@@ -47,7 +51,7 @@ func (r *record) blame(failed error) {
 }
 
 // keep writes a record down and removes the oldest above recordsKept; the newest that went
-// well stays.
+// well stays. r is a copy: the message is cut in what is kept, not in what --json prints.
 func (r record) keep(ctx context.Context, m *managers, stack string) error {
 	if len(r.Message) > recordMessageSize {
 		r.Message = r.Message[:recordMessageSize]
@@ -110,10 +114,13 @@ func good(all []keptRecord, wanted func(record) bool) (record, bool) {
 // before gives the newest release that went well before the one that runs came, and is
 // another. Going back twice leads further back, not forth again.
 func before(all []keptRecord, runs string) (record, bool) {
+	// -1 where what runs was set by hand: then the newest that went well is the one before.
 	came := slices.IndexFunc(all, func(r keptRecord) bool { return r.Result == resultOK && r.Image == runs && !r.Back })
 	return good(all[came+1:], func(r record) bool { return r.Image != runs })
 }
 
+// forgetOld removes what is more than recordsKept, but never the newest that went well: with
+// that one the next deploy compares.
 func forgetOld(ctx context.Context, m *managers, stack string) error {
 	all, err := releases(ctx, m, stack)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// rehearsalOffset is what the rehearsal's published ports are above the real ones.
+// rehearsalOffset is what the rehearsal's published ports are above the real ones. They are
+// open on every node while it stands: keep them closed to the outside.
 const rehearsalOffset = 10000
 
 // rendered is what `docker stack config` prints: the stack's files merged, everything filled in.
@@ -30,6 +31,7 @@ func parseRendered(text []byte) (rendered, error) {
 	return r, nil
 }
 
+// section gives a part that is a map, or nil, which reads as an empty one.
 func section(of map[string]any, name string) map[string]any {
 	m, _ := of[name].(map[string]any)
 	return m
@@ -75,6 +77,8 @@ func (r rendered) fingerprint() ([]byte, error) {
 func (r rendered) rehearsal(image, once string, replicas bool) ([]byte, error) {
 	services := map[string]any{}
 	for name := range r.services() {
+		// A copy, here and below: the stack is rendered once, for the job, the rehearsal and
+		// the record.
 		one := maps.Clone(section(r.services(), name))
 		if name, _ := one["image"].(string); familiar(name) != image {
 			continue
@@ -105,6 +109,7 @@ func understudy(service map[string]any) map[string]any {
 	for _, p := range list {
 		port, _ := p.(map[string]any)
 		port = maps.Clone(port)
+		// The CLI prints it as a number or as a text.
 		if n, err := strconv.Atoi(fmt.Sprint(port["published"])); err == nil {
 			port["published"] = n + rehearsalOffset
 		}
@@ -119,7 +124,8 @@ func understudy(service map[string]any) map[string]any {
 	return service
 }
 
-// schemaJob runs `migrate up` with all that the service has.
+// schemaJob runs `migrate up` with all that the service has. It is never tried again: its first
+// failure is the answer. The database's lock keeps the runs of several nodes apart.
 func schemaJob(service map[string]any) map[string]any {
 	delete(service, "ports")
 	service["command"] = []any{"migrate", "up"}
@@ -144,6 +150,7 @@ func renamed(all map[string]any, prefix string) map[string]any {
 		if one == nil {
 			one = map[string]any{}
 		}
+		// What is external belongs to no stack and stays when one is removed.
 		if one["external"] != true {
 			name, _ := one["name"].(string)
 			one["name"] = prefix + cmp.Or(name, key) // Swarm allows 64 characters

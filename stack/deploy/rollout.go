@@ -39,7 +39,7 @@ func (d *deployment) rollout(ctx context.Context) error {
 }
 
 // finished tells whether all services that are named have been updated to their images; its
-// error says which one will not be.
+// error says which one will not be. What had failed before the deploy is not held against it.
 func (d *deployment) finished(ctx context.Context, v view, images map[string]string) (bool, error) {
 	all, known := true, d.before.known()
 	for name, image := range images {
@@ -110,16 +110,20 @@ func (d *deployment) soak(ctx context.Context) error {
 	if err := d.reached(ctx, w, v.troubled(), bases); err != nil { // the first release's ports are new
 		return err
 	}
+	// The old release is gone: d.old holds how it answered beside the rehearsal. In a rollback
+	// or a first deploy it is empty, and worse has a limit for that.
 	fresh, err := d.compare(ctx, w, v.troubled(), bases, nil)
 	if err != nil {
 		return err
 	}
 	d.say.note("%d requests to each node's ports, %d failed", fresh.asked, fresh.failed)
+	// Swarm itself may have gone back while the questions were asked.
 	_, err = w.until(ctx, "the soak", func(v view) (bool, error) { return d.finished(ctx, v, d.stack.images()) })
 	return err
 }
 
-// bases are where each surface answers: on every node that gets tasks.
+// bases are where each surface answers: on every node that gets tasks. The ports are
+// stack.yml's where the place has none of its own.
 func (d *deployment) bases(v view, offset int) map[string][]string {
 	ports := map[string]int{"api": d.place.number("API_PORT", 5001) + offset, "web": d.place.number("WEB_PORT", 5000) + offset}
 	found := map[string][]string{}
@@ -132,7 +136,8 @@ func (d *deployment) bases(v view, offset int) map[string][]string {
 }
 
 // compare asks the new release and, where there is one, the old one in turn for as long as
-// a soak lasts. It ends at once when a task fails.
+// a soak lasts. It ends at once when a task fails. Both get each question in turn, so that a busy
+// node or database slows both. A round of all questions goes to one node, the next round to the next.
 func (d *deployment) compare(ctx context.Context, w *watcher, known map[string]bool, fresh, old map[string][]string) (figures, error) {
 	var got figures
 	if old != nil {
@@ -206,6 +211,7 @@ func (d *deployment) restore(ctx context.Context) error {
 		if err := d.respecService(ctx, d.place.stack()+"_"+name, old.Spec); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		// judge has to tell the update that goes back from the one that is there now.
 		changed[name] = now
 	}
 	_, err = w.until(ctx, "going back", func(v view) (bool, error) {
@@ -215,6 +221,7 @@ func (d *deployment) restore(ctx context.Context) error {
 			if c, ok := changed[name]; ok {
 				before = c
 			}
+			// A rollback that leads to the old image is what is wanted here.
 			how, why := judge(before, now, old.image())
 			if how == halted || how == goneBack && now.image() != old.image() {
 				return false, fmt.Errorf("%s: Swarm has stopped: %s", name, why)
@@ -226,7 +233,8 @@ func (d *deployment) restore(ctx context.Context) error {
 	return err
 }
 
-// respecService gives a service another spec, whatever it has now.
+// respecService gives a service another spec, whatever it has now. The version is read anew each
+// time, so that it may be tried again. The registry's login stays the one that the service has.
 func (d *deployment) respecService(ctx context.Context, name string, spec swarm.ServiceSpec) error {
 	return patiently(ctx, func() error {
 		return tell(ctx, d.swarm, func(ctx context.Context, c *client.Client) error {

@@ -18,7 +18,8 @@ import (
 )
 
 // managers are the engines of a Swarm. Any of them speaks for it; the one that answered
-// last is asked first.
+// last is asked first. mu guards order: the lock is renewed beside the deploy. engines does not
+// change once it is made.
 type managers struct {
 	mu      sync.Mutex
 	order   []string
@@ -28,6 +29,7 @@ type managers struct {
 // answerWithin is how long one manager may take.
 const answerWithin = 10 * time.Second
 
+// openManagers connects to nobody: a manager that is away shows when it is asked.
 func openManagers(hosts []string) (*managers, error) {
 	m := &managers{order: slices.Clone(hosts), engines: map[string]*client.Client{}}
 	for _, host := range hosts {
@@ -60,7 +62,8 @@ func (m *managers) answered(host string) {
 	m.order = append([]string{host}, others...)
 }
 
-// ask asks one manager after the other until one answers.
+// ask asks one manager after the other until one answers. A request whose answer is lost goes
+// to the next one as well, so each must bear to be made twice.
 func ask[T any](ctx context.Context, m *managers, what func(context.Context, *client.Client) (T, error)) (T, error) {
 	var none T
 	var failed []error
@@ -98,6 +101,7 @@ type view struct {
 	services map[string]service    // by name, without the stack's
 }
 
+// look gives the services of a stack, their tasks as far as Swarm remembers them, and all nodes.
 func (m *managers) look(ctx context.Context, stack string) (view, error) {
 	return ask(ctx, m, func(ctx context.Context, c *client.Client) (view, error) {
 		v := view{nodes: map[string]swarm.Node{}, services: map[string]service{}}
@@ -169,6 +173,7 @@ func (s service) replicas() uint64 {
 func (s service) settled() bool {
 	var wanted, running uint64
 	for _, t := range s.tasks {
+		// This one has ended, or drains.
 		if t.DesiredState != swarm.TaskStateRunning {
 			continue
 		}
@@ -177,6 +182,7 @@ func (s service) settled() bool {
 			running++
 		}
 	}
+	// It has no number to reach, but without any task it has not begun.
 	if s.Spec.Mode.Replicated == nil {
 		return running > 0 && running == wanted
 	}

@@ -18,6 +18,8 @@ import (
 
 func (d *deployment) rehearsalStack() string { return d.place.stack() + "_rehearsal" }
 
+// deployRehearsal deploys the schema's job or, with replicas, the understudies beside it, as
+// one stack: the time of the record gives both the same network.
 func (d *deployment) deployRehearsal(ctx context.Context, replicas bool) error {
 	text, err := d.stack.rehearsal(d.image, strconv.FormatInt(d.record.At.Unix(), 36), replicas)
 	if err != nil {
@@ -44,6 +46,7 @@ func (d *deployment) schema(ctx context.Context) error {
 		return v.jobDone("schema"), nil
 	})
 	if err == nil {
+		// By now the nodes have the image, whose label can be read.
 		d.record.Version = cmp.Or(d.version, d.labelled(ctx), d.record.Version)
 	}
 	return err
@@ -97,7 +100,8 @@ func (d *deployment) understudies(ctx context.Context) error {
 }
 
 // reached waits until every node's new ports lead somewhere: gossip has to tell each
-// node, which takes seconds.
+// node, which takes seconds. Any answer ends the waiting, a wrong one too: those are for
+// compare to count.
 func (d *deployment) reached(ctx context.Context, w *watcher, known map[string]bool, bases map[string][]string) error {
 	ctx, cancel := context.WithTimeout(ctx, d.place.seconds("ROOM_SECONDS"))
 	defer cancel()
@@ -147,6 +151,7 @@ func (d *deployment) farewell(ctx context.Context, w *watcher, v view) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	// Only the tasks of now have to end well: what replaces them goes with the stack.
 	_, err := w.until(ctx, "the rehearsal's end", func(v view) (bool, error) {
 		all := true
 		for _, name := range v.names() {

@@ -18,6 +18,7 @@ const (
 // wanted one, the update another than before, and every task as the service says.
 func judge(old, now service, image string) (stage, string) {
 	u := now.UpdateStatus
+	// Then it speaks of an update before this one.
 	if sameUpdate(old.UpdateStatus, u) {
 		u = nil
 	}
@@ -31,17 +32,20 @@ func judge(old, now service, image string) (stage, string) {
 			return underway, ""
 		}
 	}
+	// Completed, or without a status, as a service that is new or only has more replicas: the
+	// tasks decide.
 	if now.image() != image || !now.settled() {
 		return underway, ""
 	}
 	return finished, ""
 }
 
+// sameUpdate goes by the begin of an update, since updates have no other name.
 func sameUpdate(a, b *swarm.UpdateStatus) bool {
 	return a != nil && b != nil && a.StartedAt != nil && b.StartedAt != nil && a.StartedAt.Equal(*b.StartedAt)
 }
 
-// failure finds the newest task that has failed and was not known before.
+// failure finds the newest task that has failed and was not known before. With a nil map all count.
 func (v view) failure(known map[string]bool) (name string, newest swarm.Task, found bool) {
 	for _, service := range v.names() {
 		for _, t := range v.services[service].tasks {

@@ -10,6 +10,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 )
 
+// lookEvery lies between two looks, each of which is three requests to one manager.
 const lookEvery = time.Second
 
 // atMost is how long anything is watched, whatever goes on meanwhile: tasks that start and
@@ -17,7 +18,8 @@ const lookEvery = time.Second
 const atMost = 30 * time.Minute
 
 // watcher follows the tasks of a stack: it shows what they do, and notices where nothing
-// happens any more.
+// happens any more. room and stall are ROOM_SECONDS and STALL_SECONDS of the place. It is for
+// one goroutine.
 type watcher struct {
 	swarm       *managers
 	stack       string
@@ -40,6 +42,7 @@ func newWatcher(m *managers, stack string, p place, say *progress) *watcher {
 // until looks until done says so, or an error; it ends where no task has changed for too long.
 // Managers that do not answer for a while are waited for: one may just have died.
 func (w *watcher) until(ctx context.Context, what string, done func(view) (bool, error)) (view, error) {
+	// Each wait has the whole of its patience, however long the one before took.
 	w.moved = time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, atMost, fmt.Errorf("%s: not within %v", what, atMost))
 	defer cancel()
@@ -118,6 +121,7 @@ func stateOf(t swarm.Task) string {
 func (w *watcher) noRoom(v view) string {
 	for _, name := range v.names() {
 		for _, t := range v.services[name].tasks {
+			// A task of a job shall come to be complete, not to run.
 			if t.Status.State != swarm.TaskStatePending || t.DesiredState != swarm.TaskStateRunning && t.DesiredState != swarm.TaskStateComplete {
 				delete(w.pending, t.ID)
 				continue

@@ -2,7 +2,8 @@ package main
 
 import "slices"
 
-// choose gives the drills of the names. Only `all` leaves out what was done before.
+// choose gives the drills of the names. Only `all` leaves out what was done before. --edge and
+// --retry come on top of what a drill has of its own.
 func choose(names []string, f flags) (drills []drill, resume bool, err error) {
 	switch {
 	case len(names) == 1 && names[0] == "all" && f.pages:
@@ -31,7 +32,8 @@ func choose(names []string, f flags) (drills []drill, resume bool, err error) {
 	return drills, resume, nil
 }
 
-// done finds what the drill gave at this commit, the same way.
+// done finds what the drill gave at this commit, the same way. One that missed its aim was
+// done, too; one that did not come to its end was not.
 func done(past []result, d drill, f flags) *result {
 	for _, r := range slices.Backward(past) {
 		if r.Case == d.name && r.Commit == f.commit && r.Via == d.via() && r.Retries == d.retries && r.Rate == f.rate && r.Watched == f.pages && r.Error == "" {

@@ -28,6 +28,7 @@ type cluster struct {
 	alive   []string                  // those that are asked: a dead one answers nothing, not even a refusal
 }
 
+// nodeNames are all nodes of the lab. Each is a manager.
 var nodeNames = []string{"n1", "n2", "n3"}
 
 // address is where a node is, and where it publishes ports.
@@ -46,7 +47,8 @@ func openCluster() (*cluster, error) {
 	return c, nil
 }
 
-// snapshot is what one manager said at one moment.
+// snapshot is what one manager said at one moment. services and tasks go by the service's name
+// without the stack's.
 type snapshot struct {
 	nodes    map[string]swarm.Node // by host name
 	services map[string]swarm.Service
@@ -54,7 +56,7 @@ type snapshot struct {
 }
 
 // look asks the first manager that answers. Which one is no matter: all of them
-// ask the leader.
+// ask the leader. So none answers while there is no leader.
 func (c *cluster) look(ctx context.Context) (snapshot, error) {
 	var failed []error
 	for _, n := range c.alive {
@@ -68,6 +70,7 @@ func (c *cluster) look(ctx context.Context) (snapshot, error) {
 }
 
 func lookAt(ctx context.Context, engine *client.Client) (snapshot, error) {
+	// Without a limit one look would hang on a node whose power or network is gone.
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	s := snapshot{nodes: map[string]swarm.Node{}, services: map[string]swarm.Service{}, tasks: map[string][]swarm.Task{}}
@@ -134,7 +137,9 @@ func (s snapshot) running(service string) []swarm.Task {
 	})
 }
 
-// strong tells whether all services have all their replicas and rest.
+// strong tells whether all services have all their replicas and rest. A task too many is no
+// strength either, nor is api or web that is missing. What runs on every node, as the edge
+// does, is not asked.
 func (s snapshot) strong() bool {
 	for name, svc := range s.services {
 		replicas := svc.Spec.Mode.Replicated
@@ -169,7 +174,7 @@ func (s snapshot) spread() bool {
 	return true
 }
 
-// image gives what a service shall run.
+// image gives what a service shall run. The service has to be there, which strong tells.
 func (s snapshot) image(service string) string {
 	return s.services[service].Spec.TaskTemplate.ContainerSpec.Image
 }

@@ -20,7 +20,8 @@ func dbBlackhole(ctx context.Context, r *run) error {
 }
 
 // outage takes the database away for so long. The Swarm has nothing to do; the
-// replicas answer 503 and must be well by themselves when it is back.
+// replicas answer 503 and must be well by themselves when it is back. begin and end are verbs
+// of lab db.
 func (r *run) outage(ctx context.Context, begin, end string, length time.Duration) error {
 	if err := r.strike(fmt.Sprintf("the database is away (%s)", begin), func() error { return r.lab.do(ctx, "db", begin) }); err != nil {
 		return err
@@ -48,6 +49,7 @@ func (r *run) well(ctx context.Context) error {
 	return err
 }
 
+// databaseReturned takes back either kind of outage. What is as it should be stays.
 func databaseReturned(ctx context.Context, r *run) error {
 	if err := r.lab.do(ctx, "db", "mend"); err != nil {
 		return err

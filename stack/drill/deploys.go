@@ -18,7 +18,7 @@ import (
 	"syscall"
 )
 
-// deployed is what the verb deploy said of itself.
+// deployed is what the verb deploy said of itself. Exit is nil where no deploy by the verb has ended.
 type deployed struct {
 	Exit    *int   `json:"exit,omitempty"` // the verb's
 	Caught  string `json:"caught,omitempty"`
@@ -26,7 +26,8 @@ type deployed struct {
 	Safe    string `json:"runs,omitempty"`    // which release runs afterwards: the old one or the new one
 }
 
-// attempt is a deploy by the verb, and how it has to end.
+// attempt is a deploy by the verb, and how it has to end. In set, STATE stands for the lab's
+// folder. exit and caught have to be just these; runs may be "" where either is right.
 type attempt struct {
 	name, what string
 	image      func(images) string
@@ -58,6 +59,8 @@ func (a attempt) drill(kind string) drill {
 	}
 }
 
+// make deploys and waits until all replicas are of one release. Its error names whatever
+// differs from how it has to end.
 func (a attempt) make(ctx context.Context, r *run) error {
 	var record struct{ Caught, Message string }
 	args := []string{"deploy", "lab", a.image(r.images), "--json"}
@@ -84,6 +87,7 @@ func (a attempt) make(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
+	// Old is what ran before the drill, not before this deploy.
 	r.deploy.Safe = "old"
 	if s.image("api") != r.before.image("api") {
 		r.deploy.Safe = "new"
@@ -122,9 +126,11 @@ func (r *run) deployVerb(ctx context.Context, a attempt, args []string, record a
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
+	// It reads to the end, as it must before Wait, which closes the pipe.
 	hitErr := r.listen(ctx, a, said, &verb{r, cmd})
 	err = cmd.Wait()
 	var exit *exec.ExitError
+	// An exit code is what is asked for here, not an error.
 	if errors.As(err, &exit) {
 		code, err = exit.ExitCode(), nil
 	}
@@ -134,7 +140,8 @@ func (r *run) deployVerb(ctx context.Context, a attempt, args []string, record a
 	return code, json.Unmarshal(out.Bytes(), record)
 }
 
-// listen shows the verb's steps, and calls hit at its phase.
+// listen shows the verb's steps, and calls hit at its phase. Steps are the lines with an arrow
+// (stack/deploy/progress.go).
 func (r *run) listen(ctx context.Context, a attempt, said io.Reader, v *verb) (failed error) {
 	log, err := os.OpenFile(filepath.Join(r.lab.state, "log", "deploys.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -164,6 +171,7 @@ func tenDeploys(ctx context.Context, r *run) error {
 		image = r.images.current
 	}
 	for i := range 10 {
+		// Only the first one is asked which release runs: before was seen ahead of it.
 		a := attempt{image: func(images) string { return image }, runs: "new"}
 		if i > 0 {
 			a.runs = ""

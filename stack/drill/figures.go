@@ -12,7 +12,8 @@ import (
 // calm ends a stretch of failures: so long without one.
 const calm = 2 * time.Second
 
-// figures are what clients saw.
+// figures are what clients saw. P50 and P99 are of all requests, of those that failed as well.
+// One that was tried again counts once, with all the time that it took.
 type figures struct {
 	Sent      int            `json:"sent"`
 	Failed    int            `json:"failed"`
@@ -30,6 +31,7 @@ type figures struct {
 // seconds are written with one digit behind the point: more would only pretend.
 type seconds float64
 
+// since is below 0 if to was earlier. It cuts and does not round.
 func since(from, to time.Time) seconds {
 	return seconds(float64(to.Sub(from).Milliseconds()/100) / 10)
 }
@@ -37,6 +39,7 @@ func since(from, to time.Time) seconds {
 // simulatorPatience is how long the course's simulator waits for an answer.
 const simulatorPatience = 300 * time.Millisecond
 
+// measure makes figures of samples. Last and Timeline are reckoned from the fault.
 func measure(samples []sample, fault time.Time) figures {
 	f := figures{Sent: len(samples), Why: map[string]int{}}
 	var failed []sample
@@ -85,7 +88,8 @@ func timeline(samples []sample, fault time.Time) [][2]int {
 }
 
 // longestStretch gives how long failures followed one another without a calm,
-// from when the first was sent to when the last was given up.
+// from when the first was sent to when the last was given up. It leaves failed in the order in
+// which it was sent.
 func longestStretch(failed []sample) seconds {
 	slices.SortFunc(failed, func(a, b sample) int { return a.began.Compare(b.began) })
 	var longest seconds
@@ -102,6 +106,7 @@ func longestStretch(failed []sample) seconds {
 	return longest
 }
 
+// percentile gives the nearest rank, 0 of nothing. It leaves values sorted.
 func percentile(values []float64, percent int) float64 {
 	if len(values) == 0 {
 		return 0

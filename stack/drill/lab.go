@@ -17,7 +17,8 @@ type lab struct {
 	log    io.Writer
 }
 
-// images are the product's, by digest.
+// images are the product's, by digest. scripts/lib/drill.sh has pushed all of them before the
+// program begins.
 type images struct {
 	current string // a release
 	next    string // another one
@@ -30,7 +31,8 @@ func (l lab) do(ctx context.Context, args ...string) error {
 	return l.with(ctx, nil, args...)
 }
 
-// with runs one with more in its environment.
+// with runs one with more in its environment. The error ends with the last line that the verb
+// has said.
 func (l lab) with(ctx context.Context, env []string, args ...string) error {
 	cmd := exec.CommandContext(ctx, l.script, append([]string{"lab"}, args...)...) //nolint:gosec // our own script
 	var said bytes.Buffer
@@ -43,7 +45,8 @@ func (l lab) with(ctx context.Context, env []string, args ...string) error {
 	return nil
 }
 
-// deploy changes the stack as an operator would, without waiting for the result.
+// deploy changes the stack as an operator would, without waiting for the result. The verb
+// brings up the schema first.
 func (l lab) deploy(ctx context.Context, image string, env []string, overlays ...string) error {
 	return l.with(ctx, env, append([]string{"deploy", "--detach", image}, overlays...)...)
 }

@@ -13,7 +13,8 @@ import (
 	"minitwit/service/wait"
 )
 
-// sample is how one request ended.
+// sample is how one request ended. Of one that was tried again it has the begin of the first
+// try and the end of the last.
 type sample struct {
 	surface      string // "api" or "web"
 	began, ended time.Time
@@ -21,7 +22,8 @@ type sample struct {
 }
 
 // load is a constant stream of requests to the published ports: the simulator's
-// reads and writes, and page views of somebody who is signed in.
+// reads and writes, and page views of somebody who is signed in. mu guards samples, since many
+// ask at once; report and err may be read after done. Closing enough ends all that sends.
 type load struct {
 	opts options
 
@@ -62,6 +64,7 @@ func user(i int) string { return fmt.Sprintf("Drill %c", 'A'+i%loadUsers) }
 func scenario(mark string) []simulate.Action {
 	actions := make([]simulate.Action, 0, loadActions)
 	for i := range loadActions {
+		// The targets are 1 to loadUsers-1 further on: nobody follows themselves.
 		a := simulate.Action{ID: int64(i), User: user(i)}
 		switch {
 		case i%5 == 3:
@@ -100,7 +103,8 @@ func registerUsers(ctx context.Context, base string) error {
 	return nil
 }
 
-// startLoad begins to send. Every second request opens a connection of its own.
+// startLoad begins to send. Every second request opens a connection of its own. Three quarters
+// of the rate are the API's, half of those reads; page views are the rest.
 func startLoad(ctx context.Context, o options, mark string) *load {
 	l := &load{opts: o, enough: make(chan struct{})}
 	opts := simulate.Options{
@@ -144,7 +148,8 @@ func (l *load) all() []sample {
 	return append([]sample(nil), l.samples...)
 }
 
-// stop ends the load and gives what reading back found.
+// stop ends the load and gives what reading back found. It may be called once. With an error it
+// is not known what was lost.
 func (l *load) stop() (simulate.Report, error) {
 	close(l.enough)
 	l.done.Wait()

@@ -2,6 +2,10 @@
 // it has healed, and says what the clients saw. It is no test of the program
 // itself, and knows no other Swarm than the lab's: its faults are made by the verbs
 // of ./scripts/run.sh lab. Run it by ./scripts/run.sh drill.
+//
+// Each drill of the catalog (catalog.go) goes from a steady state to a steady state (run.go).
+// What came of it is a line of the history (result.go) and is held against an aim (aims.go) or,
+// with --pages, against what on-call heard (oncall.go).
 package main
 
 import (
@@ -37,7 +41,8 @@ func main() {
 	}
 }
 
-// flags are the command line. What scripts/lib/drill.sh sets is not for people.
+// flags are the command line. What scripts/lib/drill.sh sets is not for people. rate is in requests
+// a second; sent is 0 where the aims decide; tries counts the first one; compare is a commit.
 type flags struct {
 	json, fresh, edge, list, table, pages bool
 	rate                                  float64
@@ -97,6 +102,7 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 	if err != nil {
 		return false, err
 	}
+	// What is only looked up needs no lab.
 	if f.list {
 		for _, d := range everything() {
 			fmt.Fprintf(out, "  %-27s %s\n", d.name, d.what)
@@ -144,6 +150,7 @@ func writeResults(w io.Writer, results []result) {
 			product = append(product, r)
 		}
 	}
+	// A table of nothing still has its head.
 	if len(product) > 0 || len(results) == 0 {
 		writeTable(w, product)
 	}
@@ -156,6 +163,7 @@ func writeResults(w io.Writer, results []result) {
 // passed tells whether each drill reached its aim in the end, and none lost a write.
 func passed(results []result) bool {
 	for i, r := range results {
+		// A miss is forgiven where the next result is another try of the same.
 		again := i+1 < len(results) && results[i+1].name() == r.name()
 		if r.Lost > 0 || !r.OK && !again {
 			return false
@@ -180,7 +188,8 @@ func newBench(f flags, progress io.Writer) (*bench, error) {
 	return b, nil
 }
 
-// all makes the drills one after another, and writes down each as it ends.
+// all makes the drills one after another, and writes down each as it ends. What Ctrl-C cut
+// short is not written down. The edge tier goes in any case; what watches stays.
 func (b *bench) all(ctx context.Context, drills []drill, f flags, past []result, resume bool, out io.Writer) (results []result, err error) {
 	defer func() { err = errors.Join(err, b.front(context.WithoutCancel(ctx), false)) }()
 	if f.pages {
@@ -213,6 +222,7 @@ func (b *bench) all(ctx context.Context, drills []drill, f flags, past []result,
 			if err := b.note(r, f, out); err != nil {
 				return results, err
 			}
+			// No further try makes good a lost write.
 			if r.OK || r.Lost > 0 || try >= f.tries {
 				break
 			}

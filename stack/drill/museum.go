@@ -14,6 +14,8 @@ func fault(settings ...string) []string {
 	return append([]string{"OVERLAYS=stack/lab.yml stack/lab/faults.yml"}, settings...)
 }
 
+// onlyReal makes a fault of what stands under its real name alone. Swarm fills in the template
+// for each task, and the rehearsal's services have other names.
 func onlyReal(service, fault string) string {
 	return fmt.Sprintf(`FAULT_%s={{if eq .Service.Name "%s_%s"}}%s{{end}}`, strings.ToUpper(service), stackName, service, fault)
 }
@@ -52,5 +54,6 @@ func wrongURL(_ context.Context, r *run) error {
 	}
 	user, rest, _ := strings.Cut(strings.TrimPrefix(string(url), "postgres://"), ":")
 	_, host, _ := strings.Cut(rest, "@")
+	// Private, or the preflight would refuse it before the schema could.
 	return os.WriteFile(filepath.Join(r.lab.state, "database.url.wrong"), []byte("postgres://"+user+":guessed@"+host), 0o600) //nolint:gosec // in the state of the lab
 }

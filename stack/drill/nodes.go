@@ -32,6 +32,7 @@ func drainable(ctx context.Context, r *run) error {
 func (r *run) choose(ctx context.Context, leads bool) error {
 	s, err := r.cluster.await(ctx, "a leader", func(s snapshot) bool { return s.leader() != "" })
 	for _, n := range nodeNames {
+		// The last one that fits, if possible one with a replica: without one its end shows little.
 		if (n == s.leader()) == leads && (r.victim == "" || s.has(n, "api")) {
 			r.victim = n
 		}
@@ -88,6 +89,7 @@ func killNode(ctx context.Context, r *run) error { return r.lose(ctx, "kill") }
 func cutNode(ctx context.Context, r *run) error { return r.lose(ctx, "cut") }
 
 func (r *run) lose(ctx context.Context, how string) error {
+	// Before the fault, so that no look waits for a node that cannot answer.
 	r.cluster.alive = r.spare
 	if err := r.strike(how+" "+r.victim, func() error { return r.lab.do(ctx, how, r.victim) }); err != nil {
 		return err
@@ -182,6 +184,7 @@ func (r *run) rebalance(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Both passes reckon from before, so that the second goes back to its numbers.
 	for _, more := range []bool{true, false} {
 		for _, name := range services {
 			replicas := *before.services[name].Spec.Mode.Replicated.Replicas
@@ -196,6 +199,7 @@ func (r *run) rebalance(ctx context.Context) error {
 			return err
 		}
 	}
+	// In a prepare there is nothing to measure yet.
 	if r.fault.IsZero() {
 		return nil
 	}

@@ -84,7 +84,7 @@ func (c call) String() string {
 	return fmt.Sprintf("%s within %g s, no wrong page, no all-clear before the end", strings.Join(c.want, " or "), float64(c.aim))
 }
 
-// heard is what on-call heard of a drill.
+// heard is what on-call heard of a drill. A nil After or AllClear says that none came.
 type heard struct {
 	Page     string   `json:"page,omitempty"` // the first right one
 	After    *seconds `json:"page_s,omitempty"`
@@ -96,6 +96,8 @@ type heard struct {
 // telephone is the file in which the lab keeps what arrived. "" where nobody watches.
 type telephone string
 
+// since gives what has come after a moment. A line that cannot be read is passed over: another
+// program writes the file meanwhile, and the next look reads it anew.
 func (t telephone) since(at time.Time) (found []notice) {
 	f, err := os.Open(string(t)) //nolint:gosec // our own file
 	if err != nil {
@@ -163,7 +165,8 @@ func (r *run) allClear(ctx context.Context) error {
 	return nil
 }
 
-// over mends what the drill has left, and waits for the all-clear.
+// over mends what the drill has left, and waits for the all-clear. perform calls restore once
+// more, so a restore has to bear that.
 func (r *run) over(ctx context.Context) error {
 	var errs []error
 	for _, mend := range []func(context.Context, *run) error{r.drill.restore, calls[r.drill.name].mend} {
@@ -174,7 +177,8 @@ func (r *run) over(ctx context.Context) error {
 	return errors.Join(append(errs, r.allClear(ctx))...)
 }
 
-// awaitPage waits for the page that the fault is worth, before it is undone.
+// awaitPage waits for the page that the fault is worth, before it is undone. It waits for twice
+// the aim, so that a late page is seen to be late. Whether one came is for judge to tell.
 func (r *run) awaitPage(ctx context.Context) {
 	c := calls[r.drill.name]
 	if r.telephone == "" || len(c.want) == 0 {

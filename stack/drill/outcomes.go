@@ -12,10 +12,13 @@ import (
 
 // interrupt is Ctrl-C in the operator's terminal.
 func interrupt(_ context.Context, v *verb) error {
+	// To the whole group of processes, as a terminal sends it.
 	return syscall.Kill(-v.cmd.Process.Pid, syscall.SIGINT)
 }
 
-// outcomes are the ways in which a deploy can end, one of each.
+// outcomes are the ways in which a deploy can end, one of each. The order matters: each begins
+// with what the one before has left. same needs the release of ok, and Ctrl-C meets a deploy
+// only where the other release runs.
 var outcomes = []attempt{
 	{name: "ok", what: "a good release", image: nextImage, runs: "new"},
 	{name: "same", what: "the same again: nothing to do", image: nextImage, runs: "old"},
@@ -51,9 +54,11 @@ func killAsked(ctx context.Context, v *verb) error {
 	return v.run.lab.do(ctx, "kill", v.run.victim)
 }
 
+// lockName is what stack/deploy calls it.
 const lockName = stackName + "_deploy_lock"
 
-// lockHeld makes a lock as another client does, and lets it grow old.
+// lockHeld makes a lock as another client does, and lets it grow old. stack/deploy takes over
+// one that is older than a minute.
 func lockHeld(age time.Duration) func(context.Context, *run) error {
 	return func(ctx context.Context, r *run) error {
 		file := filepath.Join(r.lab.state, "lock")

@@ -14,7 +14,7 @@ import (
 )
 
 // visitor is a person with a browser who is signed in, and stays it whichever
-// replica answers.
+// replica answers. Each of its requests goes to the next of bases.
 type visitor struct {
 	name  string
 	http  *http.Client

@@ -70,6 +70,7 @@ func loseQuorum(ctx context.Context, r *run) error {
 	return errors.Join(err, last)
 }
 
+// noQuorum waits until n1, which lives, cannot list the nodes: for that it needs a leader.
 func (r *run) noQuorum(ctx context.Context) error {
 	err := wait.Until(ctx, patience, "the loss of the quorum", func() bool {
 		_, err := r.cluster.engines["n1"].NodeList(ctx, client.NodeListOptions{})
@@ -91,6 +92,7 @@ func (r *run) lastFailure() time.Time {
 	return last
 }
 
+// quorumReturned can only wait: of a recovery that did not come to its end there is no way back.
 func quorumReturned(ctx context.Context, r *run) error {
 	r.cluster.alive = nodeNames
 	_, err := r.cluster.await(ctx, "three managers", func(s snapshot) bool {

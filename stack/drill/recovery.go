@@ -8,7 +8,8 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 )
 
-// detected waits until the Swarm acts on the fault.
+// detected waits until the Swarm acts on the fault. The time is no more exact than the looks of
+// await.
 func (r *run) detected(ctx context.Context, what string, holds func(snapshot) bool) error {
 	_, err := r.cluster.await(ctx, what, holds)
 	if err == nil {
@@ -19,7 +20,8 @@ func (r *run) detected(ctx context.Context, what string, holds func(snapshot) bo
 	return err
 }
 
-// recovered waits for full strength, and for more if asked.
+// recovered waits for full strength, and for more if asked. The time counts from the mend where
+// there was one; of several calls the last one stays.
 func (r *run) recovered(ctx context.Context, what string, also func(snapshot) bool) error {
 	s, err := r.cluster.await(ctx, what, func(s snapshot) bool {
 		return s.strong() && (also == nil || also(s))
@@ -50,7 +52,7 @@ func (r *run) slowestStart(s snapshot) (slowest seconds) {
 	return slowest
 }
 
-// replaced counts the replicas that were there before and are gone.
+// replaced counts the replicas that were there before and are gone. 0 also where no manager answers.
 func (r *run) replaced(ctx context.Context) (n int) {
 	s, err := r.cluster.look(ctx)
 	if err != nil {

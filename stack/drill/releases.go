@@ -19,6 +19,7 @@ func each(holds func(service string) bool) bool { return holds(services[0]) && h
 
 // rollingUpdate deploys another release of both services.
 func rollingUpdate(ctx context.Context, r *run) error {
+	// The one of two that does not run: the other would change nothing.
 	image := r.images.next
 	if r.before.image("api") == image {
 		image = r.images.current
@@ -66,6 +67,7 @@ func (r *run) badRelease(ctx context.Context, image string, env []string, overla
 		return err
 	}
 	back := func(name string, s snapshot) bool {
+		// Both, since a look may come too late for the first.
 		return s.ended(name, swarm.UpdateStateRollbackStarted, r.before) ||
 			s.ended(name, swarm.UpdateStateRollbackCompleted, r.before)
 	}
@@ -117,5 +119,6 @@ func rotateSecrets(ctx context.Context, r *run) error {
 	}, "web"); err != nil {
 		return err
 	}
+	// The lab deploys with this file from now on, as it did with the old one.
 	return os.Rename(file("session.key.next"), file("session.key"))
 }

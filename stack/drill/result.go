@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// result is one drill: a line of the history, and of --json.
+// result is one drill: a line of the history, and of --json. What is embedded stands in the
+// same object: its names have to differ from those here.
 type result struct {
 	Case string `json:"case"`
 	OK   bool   `json:"ok"`
@@ -104,9 +105,11 @@ func writeRow(w io.Writer, row []string, width []int, fill string) {
 	fmt.Fprintln(w, "|")
 }
 
-// history is the file of all results, one a line.
+// history is the file of all results, one a line. It is only ever added to: the newest result
+// of a case is the last one.
 type history string
 
+// read gives all of it, the oldest first; nothing where there is no file yet.
 func (h history) read() (all []result, err error) {
 	f, err := os.Open(string(h))
 	if errors.Is(err, os.ErrNotExist) {
@@ -140,7 +143,8 @@ func (h history) add(r result) error {
 	return errors.Join(err, f.Close())
 }
 
-// newest gives the last result of each case at a commit, in the order of names.
+// newest gives the last result of each case at a commit, in the order of names. Without a
+// commit any will do.
 func newest(all []result, commit string, names []string) (found []result) {
 	for _, name := range names {
 		last := -1

@@ -55,7 +55,8 @@ type bench struct {
 }
 
 // drill is one fault and how it is made. Its function calls r.strike when the
-// fault begins and returns when all is as before.
+// fault begins and returns when all is as before. With --pages restore is called twice; it is
+// also called where nothing was begun.
 type drill struct {
 	name    string
 	what    string
@@ -103,6 +104,7 @@ func (b *bench) perform(ctx context.Context, d drill) result {
 	r := &run{bench: b, drill: d}
 	fmt.Fprintf(b.out, "==> %s: %s\n", d.name, d.what)
 	res, err := r.measured(ctx)
+	// After Ctrl-C, too: nobody else would give a node its power back.
 	if d.restore != nil {
 		err = errors.Join(err, d.restore(context.WithoutCancel(ctx), r))
 	}
@@ -114,6 +116,7 @@ func (b *bench) perform(ctx context.Context, d drill) result {
 	res.deployed, res.What = r.deploy, d.what
 	res.Via, res.Retries, res.Rate, res.Watched = d.via(), d.retries, b.load.rate, b.telephone != ""
 	if res.Watched {
+		// aim{} asks only that no write was lost and that the drill came to its end.
 		c := calls[d.name]
 		res.heard = c.judge(b.telephone.since(r.fault), r.fault, r.mended)
 		res.Aim, res.Missed = c.String(), append(c.missed(res.heard), aim{}.missed(res)...)
@@ -135,6 +138,7 @@ func (r *run) measured(ctx context.Context) (res result, err error) {
 			return res, fmt.Errorf("prepare: %w", err)
 		}
 	}
+	// After prepare, whose changes belong to the steady state.
 	if r.before, err = r.cluster.look(ctx); err != nil {
 		return res, err
 	}
@@ -188,6 +192,7 @@ func (r *run) warmUp(ctx context.Context) error {
 	r.load = startLoad(ctx, opts, fmt.Sprintf("%x", time.Now().Unix()))
 	err := wait.Until(ctx, warmUpLimit, "a load without failures", func() bool {
 		all := r.load.all()
+		// As many in a row as five seconds bring.
 		return succeeding(all) > int(opts.rate*5) && (!opts.pages || seen(all, "web"))
 	})
 	if err != nil {
@@ -222,6 +227,7 @@ func (r *run) counted() []sample {
 // tail keeps the load on until enough was sent, and none of it failed for a while.
 func (r *run) tail(ctx context.Context) error {
 	enough := cmp.Or(aimOf(r.drill.name).orSent(r.sent).sent, fewest)
+	// The number of requests is held against nothing then, and at watchedRate it takes long.
 	if r.telephone != "" {
 		enough = 0
 	}
@@ -231,7 +237,7 @@ func (r *run) tail(ctx context.Context) error {
 	})
 }
 
-// strike notes that the fault begins now, and makes it.
+// strike notes that the fault begins now, and makes it. Whatever time the making takes is counted.
 func (r *run) strike(what string, fault func() error) error {
 	r.fault = time.Now()
 	r.say("%s", what)

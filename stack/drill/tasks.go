@@ -57,6 +57,8 @@ func (r *run) hurt(ctx context.Context, what string, harm func(*client.Client, s
 	return r.recovered(ctx, "another one in its place", gone)
 }
 
+// unhealthy tells whether the container's health check has found it so. An engine that does not
+// answer has not.
 func unhealthy(ctx context.Context, engine *client.Client, id string) bool {
 	got, err := engine.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	return err == nil && got.Container.State != nil && got.Container.State.Health != nil &&
@@ -81,6 +83,7 @@ func crashLoop(ctx context.Context, r *run) error {
 	return nil // it does not recover; the API must not notice
 }
 
+// deployCrashing deploys the bug. As long as nobody views a page, all replicas are well.
 func deployCrashing(ctx context.Context, r *run) error {
 	image := r.images.faults
 	if err := r.lab.deploy(ctx, image, []string{"FAULT_WEB=crash"}, "stack/lab/faults.yml"); err != nil {

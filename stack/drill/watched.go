@@ -37,6 +37,7 @@ func withCalls() (drills []drill) {
 }
 
 // gone takes all replicas of a service away, until on-call knows, and brings them back.
+// replicas is SERVICE=N, with the N that it has to have again.
 func gone(replicas string) func(context.Context, *run) error {
 	service, _, _ := strings.Cut(replicas, "=")
 	return func(ctx context.Context, r *run) error {
@@ -93,6 +94,7 @@ func killOld(ctx context.Context, r *run) error {
 	return r.recovered(ctx, "three replicas of each", nil)
 }
 
+// oldRuns waits until the old system runs or, with false, until its process has ended.
 func (r *run) oldRuns(ctx context.Context, yes bool) error {
 	_, err := r.cluster.await(ctx, "the old system's state", func(s snapshot) bool {
 		if !yes {
@@ -124,6 +126,7 @@ func ordinaryLoad(ctx context.Context, r *run) error {
 		if err := rollingUpdate(ctx, r); err != nil {
 			return err
 		}
+		// The next update has to take the release that does not run now.
 		r.before, _ = r.cluster.look(ctx)
 	}
 	return pass(ctx, r.fault.Add(length))
