@@ -1,6 +1,9 @@
 // Command swarm-exporter tells Prometheus what the engine's own metrics leave out
 // (moby#43013): how many tasks of each service should run and do, how updates end,
 // and how the nodes are. It asks a manager at each scrape and keeps no copy.
+//
+// It changes nothing. Its counters begin at zero with each start: what happened before it,
+// or while it was away, is in none of them.
 package main
 
 import (
@@ -30,6 +33,8 @@ var (
 // errUsage says that the command line is wrong; what is wrong has been said.
 var errUsage = errors.New("usage")
 
+// settings are what the flags say, or else the environment. docker is an address as
+// DOCKER_HOST has it; healthcheck asks the exporter that runs instead of starting one.
 type settings struct {
 	listen, docker, stack string
 	healthcheck           bool
@@ -43,6 +48,8 @@ func main() {
 	os.Exit(exitCode(run(ctx, os.Args[1:], os.Getenv, os.Stderr), os.Stderr))
 }
 
+// exitCode prints an error, unless the flags have said it already: 2 is a wrong command line,
+// 1 everything else that fails.
 func exitCode(err error, stderr io.Writer) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
@@ -54,6 +61,8 @@ func exitCode(err error, stderr io.Writer) int {
 	return 1
 }
 
+// run serves until ctx ends. It does not wait for a manager: without one /metrics has
+// swarm_up 0, which is an alert.
 func run(ctx context.Context, args []string, env func(string) string, stderr io.Writer) error {
 	set, err := parse(args, env, stderr)
 	if err != nil {
@@ -77,6 +86,7 @@ func run(ctx context.Context, args []string, env func(string) string, stderr io.
 	return serve(ctx, listener, newRegistry(newCollector(asked, log)), log)
 }
 
+// parse gives flag.ErrHelp for -h and errUsage for what is wrong, after it was printed.
 func parse(args []string, env func(string) string, stderr io.Writer) (settings, error) {
 	or := func(name, otherwise string) string {
 		if value := env(name); value != "" {
@@ -110,7 +120,8 @@ func parse(args []string, env func(string) string, stderr io.Writer) (settings, 
 }
 
 // healthcheck asks this process alone. The manager has no part in it: Swarm kills
-// what is unhealthy, and that would help no manager.
+// what is unhealthy, and that would help no manager. It is run in the container of the
+// process that it asks, which so has the same settings, listen among them.
 func healthcheck(ctx context.Context, listen string) error {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -119,6 +130,7 @@ func healthcheck(ctx context.Context, listen string) error {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1" // it listens on all addresses
 	}
+	// Less than the 5 s of the check in stack/monitoring.yml: what is wrong is still printed.
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/livez", nil)

@@ -10,9 +10,12 @@ import (
 	"minitwit/monitoring/exporter/manager"
 )
 
-// descs are all that there are; each describes itself here when it is made.
+// descs are all that there are; each describes itself here when it is made, which is before
+// main begins. Afterwards it is only read.
 var descs []*prometheus.Desc
 
+// describe makes a description and adds it to descs. Rules and dashboards go by the name:
+// go test ./monitoring/pages finds one that is no longer there.
 func describe(name, help string, labels ...string) *prometheus.Desc {
 	d := prometheus.NewDesc(name, help, labels, nil)
 	descs = append(descs, d)
@@ -39,15 +42,18 @@ var (
 	nodeLeader    = describe("swarm_node_leader", "1 if this manager leads.", "node")
 )
 
-// updateStates are the states of an update, and that there was none.
+// updateStates are the states of an update, and that there was none. Each is a series of its
+// own, 1 or 0. A state that a later engine invents leaves all at 0.
 var updateStates = []swarm.UpdateState{
 	manager.NoUpdate, swarm.UpdateStateUpdating, swarm.UpdateStatePaused, swarm.UpdateStateCompleted,
 	swarm.UpdateStateRollbackStarted, swarm.UpdateStateRollbackPaused, swarm.UpdateStateRollbackCompleted,
 }
 
-// samples is what one scrape gets.
+// samples is what one scrape gets. They are made anew each time: what is gone from the Swarm
+// leaves no series behind.
 type samples []prometheus.Metric
 
+// add takes the labels in the order in which the description names them.
 func (s *samples) add(d *prometheus.Desc, value float64, labels ...string) {
 	*s = append(*s, prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...))
 }
@@ -56,12 +62,14 @@ func (s *samples) addCount(d *prometheus.Desc, value float64, labels ...string) 
 	*s = append(*s, prometheus.MustNewConstMetric(d, prometheus.CounterValue, value, labels...))
 }
 
+// addTime gives seconds since 1970, to the millisecond.
 func (s *samples) addTime(d *prometheus.Desc, at time.Time, labels ...string) {
 	s.add(d, float64(at.UnixMilli())/1000, labels...)
 }
 
 // services reports on each service of the stack. Names that begin with the stack's
-// still differ without it.
+// still differ without it. A service whose name does not is left out, whatever its label
+// says: anybody may put the stack's label on a service.
 func (s *samples) services(all manager.Lists, stack string, c *counts) {
 	names := map[string]string{} // by ID
 	for _, service := range all.Services {
@@ -69,6 +77,7 @@ func (s *samples) services(all manager.Lists, stack string, c *counts) {
 			names[service.ID] = name
 		}
 	}
+	// First, so that each of these services has its counters below.
 	c.see(names, all.Tasks)
 	hosts := map[string]string{}
 	for _, n := range all.Nodes {
@@ -102,12 +111,15 @@ func (s *samples) tasks(name string, service swarm.Service, tasks []swarm.Task, 
 	for host, n := range nodes {
 		s.add(tasksByNode, n, name, host)
 	}
+	// A job has neither: its tasks end, and none of them is missing.
 	if counted {
 		s.add(desired, float64(wanted), name)
 		s.add(running, float64(len(replicas)), name)
 	}
 }
 
+// update reports on the last update and deployment. A service that was never updated has no
+// sample of when that began, rather than one of the year 1.
 func (s *samples) update(name string, service swarm.Service) {
 	last := manager.LastUpdate(service)
 	if !last.Started.IsZero() {
@@ -124,6 +136,8 @@ func (s *samples) nodes(all []swarm.Node) {
 	for host, n := range manager.ByHost(all) {
 		s.add(nodeReady, is(n.Status.State == swarm.NodeStateReady), host)
 		s.add(nodeActive, is(n.Spec.Availability == swarm.NodeAvailabilityActive), host)
+		// By the role that it should have: a manager that is away may have no status, and has to
+		// count as one that is not reached.
 		manages := n.Spec.Role == swarm.NodeRoleManager
 		s.add(nodeManager, is(manages), host)
 		if manages {

@@ -32,6 +32,7 @@ func newRegistry(swarm prometheus.Collector) *prometheus.Registry {
 func serve(ctx context.Context, listener net.Listener, metrics prometheus.Gatherer, log zerolog.Logger) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	// Without a look at the manager: Swarm kills what is unhealthy, and with it the counters.
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	failed := make(chan error, 1)
@@ -42,6 +43,8 @@ func serve(ctx context.Context, listener net.Listener, metrics prometheus.Gather
 	case <-ctx.Done():
 	}
 	log.Info().Msg("stopping")
+	// ctx has ended, and must not end this, too. The limit is far below the 30 s after which
+	// the stack's stop_grace_period has it killed.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience+2*time.Second)
 	defer cancel()
 	return server.Shutdown(ctx)

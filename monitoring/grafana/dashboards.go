@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// Dashboard is one of dashboards/*.json.
+// Dashboard is one of dashboards/*.json. In it and its parts a pointer is a field of which it
+// matters whether it is there at all.
 type Dashboard struct {
 	UID           string `json:"uid"`
 	Title         string `json:"title"`
@@ -117,7 +118,8 @@ type Thresholds struct {
 	} `json:"steps"`
 }
 
-// Target is one query of a panel.
+// Target is one query of a panel. With Instant it asks for the present value alone, as a
+// table does; without it for the whole time that is shown.
 type Target struct {
 	RefID        string `json:"refId"`
 	Expr         string `json:"expr"`
@@ -128,7 +130,8 @@ type Target struct {
 
 // Load reads the dashboards below this package's folder. A field that is not in the types
 // above is an error: it is misspelt, or it is what Grafana writes into an export and
-// nobody wants to read in a diff.
+// nobody wants to read in a diff. The folder is this package's, as seen from the caller. One
+// without dashboards is an error, too: tests that look at nothing would pass.
 func Load(folder string) ([]*Dashboard, error) {
 	paths, err := filepath.Glob(filepath.Join(folder, "dashboards", "*.json"))
 	if err != nil || len(paths) == 0 {
@@ -147,6 +150,7 @@ func Load(folder string) ([]*Dashboard, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
+		// The rules' dashboard_url names a dashboard by its uid.
 		if name := strings.TrimSuffix(filepath.Base(path), ".json"); all[i].UID != name {
 			return nil, fmt.Errorf("%s: its uid is %q, and has to be its name", path, all[i].UID)
 		}
@@ -160,7 +164,8 @@ type Query struct {
 	Expr string // as Grafana would send it with everything chosen, for a short time
 }
 
-// Queries gives those of all panels and annotations.
+// Queries gives those of all panels and annotations. Panels within a collapsed row are not
+// looked at: a test sees to it that there are none.
 func (d *Dashboard) Queries() (all []Query) {
 	for _, a := range d.Annotations.List {
 		all = append(all, Query{d.UID + ": " + a.Name, d.fill(a.Expr)})
@@ -173,6 +178,7 @@ func (d *Dashboard) Queries() (all []Query) {
 	return all
 }
 
+// variable is Grafana's. A digit begins none: $1 is PromQL's, in label_replace.
 var variable = regexp.MustCompile(`\$[a-z_]+`)
 
 // fill puts values in the place of Grafana's variables, and leaves what it does not know.

@@ -13,7 +13,8 @@ import (
 	"unicode"
 )
 
-// entry is one line of log.
+// entry is one line of log. Its time is zero where nobody knows it, its request "" where it
+// is of none; fields are nil unless it is JSON; raw is the line as it was written.
 type entry struct {
 	time    time.Time
 	service string // and the slot, as api.2, where it is known
@@ -28,7 +29,8 @@ type entry struct {
 // no interest in a list.
 var shownElsewhere = []string{"time", "level", "message", "service", "slot", "version"}
 
-// parse reads a line of our programs: JSON or, on a laptop, what people read.
+// parse reads a line of our programs: JSON or, on a laptop, what people read. A time that is
+// given is the store's and counts rather than the line's own, which has seconds only.
 func parse(line, service string, at time.Time) entry {
 	e := entry{time: at, service: service, level: "unknown", message: line, raw: line}
 	if json.Unmarshal([]byte(line), &e.fields) == nil && e.fields != nil {
@@ -46,6 +48,7 @@ func (e *entry) structured() {
 	if level := text("level"); level != "" {
 		e.level = level
 	}
+	// Outside of a Swarm there is no slot.
 	if name := text("service"); name != "" {
 		e.service = strings.TrimSuffix(name+"."+text("slot"), ".")
 	}
@@ -57,7 +60,9 @@ func (e *entry) structured() {
 	}
 }
 
-// written is how our programs write for people, and how PostgreSQL writes.
+// written is how our programs write for people, and stored how PostgreSQL writes, by the
+// log_line_prefix of scripts/lib/db.sh. asked finds the request of a line for people. dying
+// are the last words of a Go program, as monitoring/syslog-ng knows them, too.
 var (
 	written = regexp.MustCompile(`^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (TRC|DBG|INF|WRN|ERR|FTL|PNC) (.*)`)
 	stored  = regexp.MustCompile(`^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \w+) \[\d+\][^:]*?\b([A-Z]+\d?):  `)
@@ -65,6 +70,8 @@ var (
 	dying   = regexp.MustCompile(`^(panic|fatal error): `)
 )
 
+// levels are zerolog's words for people, then PostgreSQL's, as JSON calls them. Another word,
+// such as NOTICE, leaves the level unknown.
 var levels = map[string]string{
 	"TRC": "trace", "DBG": "debug", "INF": "info", "WRN": "warn", "ERR": "error", "FTL": "fatal", "PNC": "panic",
 	"LOG": "info", "WARNING": "warn", "ERROR": "error", "FATAL": "fatal", "PANIC": "panic",
@@ -73,6 +80,7 @@ var levels = map[string]string{
 // plain reads a line that is not JSON as far as it is known.
 func (e *entry) plain() {
 	if m := written.FindStringSubmatch(e.raw); m != nil {
+		// For people it is the local time, and does not say so.
 		e.setTime(time.ParseInLocation(time.DateTime, m[1], time.Local))
 		e.level, e.message = levels[m[2]], m[3]
 		if id := asked.FindStringSubmatch(m[3]); id != nil {
@@ -89,6 +97,7 @@ func (e *entry) plain() {
 	}
 }
 
+// setTime does not replace the store's time.
 func (e *entry) setTime(at time.Time, err error) {
 	if err == nil && e.time.IsZero() {
 		e.time = at
@@ -104,6 +113,7 @@ type printer struct {
 	raw bool
 }
 
+// print writes and flushes: an error of any line is kept by the buffer until then.
 func (p printer) print(found []entry) error {
 	for _, e := range found {
 		if p.raw {
@@ -132,6 +142,8 @@ func (e entry) rest() string {
 	return b.String()
 }
 
+// value quotes what is empty or holds a space or a quote, so that one field can be told from
+// the next.
 func value(v any) string {
 	if s, ok := v.(string); ok {
 		if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r == '"' }) {

@@ -12,13 +12,15 @@ import (
 	"time"
 )
 
-// local reads the files of the processes that ./scripts/run.sh up has started.
+// local reads the files of the processes that ./scripts/run.sh up has started. find has to
+// come before news: it makes the maps, which go by the files' names, and begins anew.
 type local struct {
 	dir  string
 	read map[string]int64 // how far, by file
 	last map[string]entry // of each file
 }
 
+// find also reads what the run before has left in NAME.log.1.
 func (l *local) find(ctx context.Context, q query) ([]entry, error) {
 	l.read, l.last = map[string]int64{}, map[string]entry{}
 	var before []entry
@@ -31,6 +33,7 @@ func (l *local) find(ctx context.Context, q query) ([]entry, error) {
 		}
 		before = append(before, found...)
 		_, err = os.Stat(filepath.Join(l.dir, service+".log"))
+		// One of those that are asked for is enough.
 		missing = missing && err != nil
 	}
 	if missing {
@@ -80,6 +83,7 @@ func (l *local) lines(name, service string) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A line that is still being written is left for the next time.
 	content = content[:bytes.LastIndexByte(content, '\n')+1]
 	l.read[name] += int64(len(content))
 	var found []entry
@@ -94,7 +98,8 @@ func (l *local) lines(name, service string) ([]entry, error) {
 	return found, nil
 }
 
-// matching leaves what is asked for.
+// matching leaves what is asked for, in the slice that it is given. A line of which nobody
+// knows the time counts as older than anything, and is left out.
 func matching(found []entry, q query) []entry {
 	oldest := time.Now().Add(-q.since)
 	return slices.DeleteFunc(found, func(e entry) bool {

@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// loki asks a Loki, or a Grafana that passes on what is asked.
+// loki asks a Loki, or a Grafana that passes on what is asked. The token is "" for Loki
+// itself, which asks nobody for one; Grafana's is that of a service account.
 type loki struct {
 	url, token string
 	client     *http.Client
@@ -24,9 +25,11 @@ type loki struct {
 // late is how long a line may take from its writer to Loki and still be shown by news.
 const late = time.Minute
 
-// atOnce is the most that Loki gives for one question, unless it is told otherwise.
+// atOnce is the most that Loki gives for one question, unless it is told otherwise. A larger
+// --lines shows no more than that.
 const atOnce = 5000
 
+// newLoki takes an address with a path, too: that of Grafana's proxy has one.
 func newLoki(address, token string) (*loki, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -47,6 +50,7 @@ func (l *loki) find(ctx context.Context, q query) ([]entry, error) {
 func (l *loki) news(ctx context.Context, q query) ([]entry, error) {
 	now := time.Now()
 	for key, at := range l.seen {
+		// Twice as long as a question reaches back, so that nothing is given again.
 		if now.Sub(at) > 2*late {
 			delete(l.seen, key)
 		}
@@ -56,6 +60,7 @@ func (l *loki) news(ctx context.Context, q query) ([]entry, error) {
 
 // ask gives lines that it has not given before, as long as they are not old.
 func (l *loki) ask(ctx context.Context, q query, from, to time.Time, limit int) ([]entry, error) {
+	// Backward: where there are more than limit, it is the newest that are given.
 	streams, err := l.get(ctx, url.Values{
 		"query": {logQL(q)}, "limit": {strconv.Itoa(limit)}, "direction": {"backward"},
 		"start": {strconv.FormatInt(from.UnixNano(), 10)}, "end": {strconv.FormatInt(to.UnixNano(), 10)},
@@ -71,6 +76,8 @@ func (l *loki) ask(ctx context.Context, q query, from, to time.Time, limit int) 
 				return nil, fmt.Errorf("the store gives the time %q", v[0])
 			}
 			at := time.Unix(0, nanos)
+			// What agrees in all three is one line that was read twice, as after the death of
+			// an agent, or one that an earlier question has had.
 			key := v[0] + s.Labels["container_id"] + v[1]
 			if _, given := l.seen[key]; given {
 				continue
@@ -91,6 +98,7 @@ type stream struct {
 // entry reads a line; what it does not say itself is in the labels.
 func (s stream) entry(at time.Time, line string) entry {
 	service := s.Labels["service"]
+	// A task is called SERVICE.SLOT.ID, and its id tells nobody anything.
 	if i := strings.LastIndexByte(s.Labels["task"], '.'); i > 0 {
 		service = s.Labels["task"][:i]
 	}
@@ -101,6 +109,7 @@ func (s stream) entry(at time.Time, line string) entry {
 	return e
 }
 
+// get asks for lines. Its errors leave the address out, since it may hold a password.
 func (l *loki) get(ctx context.Context, parameters url.Values) ([]stream, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url+"/loki/api/v1/query_range?"+parameters.Encode(), nil)
 	if err != nil {
@@ -115,6 +124,7 @@ func (l *loki) get(ctx context.Context, parameters url.Values) ([]stream, error)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
+		// 300 bytes of why: what stands in front of Loki may answer with a whole page.
 		said, _ := io.ReadAll(io.LimitReader(resp.Body, 300))
 		return nil, fmt.Errorf("the store answers %s: %s", resp.Status, harmless(strings.TrimSpace(string(said))))
 	}
@@ -128,6 +138,7 @@ func (l *loki) get(ctx context.Context, parameters url.Values) ([]stream, error)
 // logQL puts the question. The labels are those of monitoring/syslog-ng; a service is
 // named with or without its stack.
 func logQL(q query) string {
+	// Not .*: Loki refuses a selector that an empty value would satisfy.
 	services := ".+"
 	if len(q.services) > 0 {
 		names := make([]string, len(q.services))
@@ -141,6 +152,8 @@ func logQL(q query) string {
 		selector += ", level=~" + strconv.Quote(strings.Join(severe, "|"))
 	}
 	ql := "{" + selector + "}"
+	// Behind the selector, since it is metadata of the line and no label: each value of a
+	// label is a stream of its own.
 	if q.request != "" {
 		ql += " | request_id=" + strconv.Quote(q.request)
 	}

@@ -46,6 +46,8 @@ func main() {
 	}
 }
 
+// run asks the files of -local, or else the Loki of LOKI_URL. Whoever follows ends it by ctx,
+// which is no error then.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	var q query
 	flags := flag.NewFlagSet("logs", flag.ContinueOnError)
@@ -100,13 +102,15 @@ func show(ctx context.Context, from source, q query, follow bool, p printer) err
 			return nil
 		case <-tick.C:
 		}
+		// An interrupt in the middle of a question is no failure of the source.
 		if found, err = from.news(ctx, q); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
 }
 
-// newest sorts lines by time and gives the last n of them.
+// newest sorts lines by time and gives the last n of them. Lines of one moment stay in the
+// order in which they came: what is written for people has seconds only.
 func newest(found []entry, n int) []entry {
 	slices.SortStableFunc(found, func(a, b entry) int { return a.time.Compare(b.time) })
 	return found[max(0, len(found)-n):]

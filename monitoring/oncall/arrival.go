@@ -14,6 +14,8 @@ import (
 // judge asks everybody what became of the page; nil if they do not answer. It is final
 // when the page has arrived everywhere, or is held back.
 func (p *pageTest) judge(ctx context.Context, servers []*url.URL) (found []check, final bool) {
+	// Each was given the page, so any of them knows it. Which one sends it is theirs to agree
+	// on, so what they count is added up.
 	alerts, err := askAlerts(ctx, servers[0])
 	if err != nil {
 		return nil, false
@@ -109,6 +111,7 @@ func (w way) well() bool { return w.taken() >= w.channels && w.refused == 0 && w
 // judgeWay says whether the page got through. Proven is that it was sent at all.
 func (p *pageTest) judgeWay(w way, proven bool) check {
 	c := check{Case: w.receiver + "/" + w.kind, Aim: p.aim(), State: broken, Runbook: p.runbooks.of("NotificationsFailing", "")}
+	// What has arrived comes first: attempts that failed before it did no harm.
 	switch {
 	case w.arrived(), w.well() && proven:
 		c.State, c.Found, c.Runbook = fine, "arrived", ""

@@ -70,7 +70,8 @@ func (c check) began() time.Time {
 	return *c.Since
 }
 
-// settle orders checks, and says of each whether it is as it should be.
+// settle orders checks, and says of each whether it is as it should be. Whoever judges all
+// of them relies on that order: worst, first, merged and the screen.
 func settle(checks []check) {
 	for i := range checks {
 		checks[i].OK = slices.Contains([]state{pending, fine, notAsked}, checks[i].State)
@@ -98,6 +99,7 @@ func count(checks []check, s state) (n int) {
 }
 
 // exitCode speaks to scripts: it is 0 if nothing is broken, 2 if nobody has told anything.
+// What nobody asked for is no fault: a laptop is in no Swarm.
 func exitCode(checks []check) int {
 	unheard := count(checks, notKnown) + count(checks, notAsked)
 	switch {

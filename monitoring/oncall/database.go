@@ -71,6 +71,7 @@ func judgeDatabase(h postgres.Health) (s state, found, alert string) {
 	if 10*h.Used > 9*h.Allowed { // as DatabaseConnectionsExhausted has it
 		s, alert = broken, "DatabaseConnectionsExhausted"
 	}
+	// The last word: that nothing can be written is worse than that few more can connect.
 	if h.Standby {
 		s, role, alert = broken, "a standby, which takes no writes,", "DatabaseDown"
 	}

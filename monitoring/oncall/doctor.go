@@ -19,7 +19,8 @@ const socket = "/var/run/docker.sock"
 // shelf is where the runbooks are in a clone.
 const shelf = "monitoring/runbooks"
 
-// doctor is who is asked, and how.
+// doctor is who is asked, and how. The first of the stacks is the product's: its services
+// are shown one by one, and its last deploy.
 type doctor struct {
 	json       bool
 	prometheus urls
@@ -67,7 +68,8 @@ func (d *doctor) define(flags *flag.FlagSet) {
 	flags.StringVar((*string)(&d.runbooks), "runbooks", shelf, "")
 }
 
-// defaults are what the environment and this machine say.
+// defaults are what the environment and this machine say, in this order, where no option
+// does.
 func (d *doctor) defaults(std stdio) error {
 	if len(d.prometheus) == 0 {
 		if err := d.prometheus.Set(std.getenv("PROMETHEUS_URL")); err != nil {
@@ -93,6 +95,7 @@ func (d *doctor) defaults(std stdio) error {
 // examine asks all sources at once: somebody waits, and one that hangs must not hold up
 // the others.
 func (d *doctor) examine(ctx context.Context) []check {
+	// What is well is shown in this order.
 	sources := []source{d.askPrometheus, d.askSwarm, d.askDatabase, d.askEndpoints}
 	found := make([][]check, len(sources))
 	var asked sync.WaitGroup

@@ -17,6 +17,7 @@ type endpoint struct {
 // endpoints are the values of --ask, each NAME=URL or URL.
 type endpoints []endpoint
 
+// String tells how many they are: a URL may hold a password.
 func (e *endpoints) String() string { return strconv.Itoa(len(*e)) }
 
 func (e *endpoints) Set(text string) error {
@@ -35,7 +36,8 @@ func (e *endpoints) Set(text string) error {
 	return nil
 }
 
-// askEndpoints looks for itself whether users are served.
+// askEndpoints looks for itself whether users are served. Those that answer share a check;
+// where no address was given there is none at all.
 func (d *doctor) askEndpoints(ctx context.Context) (found []check) {
 	failed := make([]error, len(d.endpoints))
 	var asked sync.WaitGroup

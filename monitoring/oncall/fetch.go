@@ -48,7 +48,8 @@ func postJSON(ctx context.Context, server *url.URL, path string, from any) error
 }
 
 // ask gives the body of an answer 200. Its errors are for a screen: they say why, and
-// leave the address to the caller, since it may hold a password.
+// leave the address to the caller, since it may hold a password. ctx has to have a deadline:
+// the client has none.
 func ask(ctx context.Context, method, address string, body io.Reader) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {

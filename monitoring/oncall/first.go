@@ -13,7 +13,7 @@ var notByRelease = []string{"NodeDown", "QuorumLost", "QuorumAtRisk", "DeployRol
 // blamed is how long after a change something may begin for the change to be named.
 const blamed = 30 * time.Minute
 
-// first says what to do first, "" if nothing is broken.
+// first says what to do first, "" if nothing is broken. The checks have to be settled.
 func first(checks []check) string {
 	c := deepest(checks)
 	if c == nil {

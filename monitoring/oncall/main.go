@@ -75,7 +75,8 @@ func parse(flags *flag.FlagSet, args []string) error {
 	return nil
 }
 
-// getenv gives a variable of the environment, "" if it is not set.
+// getenv gives a variable of the environment, "" if it is not set. Of several with one name
+// the last counts, as in os/exec.
 func (s stdio) getenv(name string) string {
 	for _, v := range slices.Backward(s.env) {
 		if value, ok := strings.CutPrefix(v, name+"="); ok {
@@ -112,12 +113,14 @@ func (u *urls) Set(list string) error {
 		if err != nil {
 			return err
 		}
+		// get appends a path that begins with one.
 		parsed.Path = strings.TrimRight(parsed.Path, "/")
 		*u = append(*u, parsed)
 	}
 	return nil
 }
 
+// parseURL does not repeat the text in its error: it may hold a password.
 func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

@@ -12,7 +12,8 @@ import (
 	"minitwit/monitoring/exporter/manager"
 )
 
-// nodes says which are away, and whether the managers can lose another one.
+// nodes says which are away, and whether the managers can lose another one. byHost is
+// manager.ByHost's: a machine that joined anew is in it once.
 func (d *doctor) nodes(byHost map[string]swarm.Node) []check {
 	all := check{Case: "nodes", Aim: "all ready", State: fine}
 	var odd, unreached []string

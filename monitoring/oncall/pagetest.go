@@ -16,6 +16,8 @@ import (
 )
 
 const (
+	// No inhibition names this alert, and Alertmanager groups by the name: neither another
+	// alert nor its notice can swallow the page.
 	pageTestName = "PageTest"
 	// patience is how long one question may take.
 	patience = 3 * time.Second
@@ -23,7 +25,9 @@ const (
 	look = 250 * time.Millisecond
 )
 
-// pageTest is a page that says it is a test, and whom to ask whether it arrived.
+// pageTest is a page that says it is a test, and whom to ask whether it arrived. The place is
+// its label of that name; where no option names it, compose takes it from the heartbeat.
+// timeout is how long the page may take to arrive everywhere.
 type pageTest struct {
 	json          bool
 	alertmanagers urls
@@ -57,6 +61,7 @@ func pageTestCommand(ctx context.Context, args []string, std stdio) (int, error)
 		checks = append(checks, p.perform(ctx, reached, std)...)
 	}
 	settle(checks)
+	// What is not known fails it, too: a test that proves nothing has not passed.
 	code := exitFine
 	verdict := check{
 		Case: "page-test", OK: true, Aim: p.aim(), State: fine,
@@ -123,6 +128,7 @@ func (p *pageTest) reach(ctx context.Context) (checks []check, reached []*url.UR
 		if err != nil {
 			c.State, c.Found, c.Runbook = broken, err.Error(), p.runbooks.of("AlertmanagerMissing", "")
 		} else {
+			// They run one configuration: of whichever it was read does not matter.
 			p.channels, reached = found, append(reached, server)
 		}
 		checks = append(checks, c)
@@ -142,6 +148,8 @@ func (p *pageTest) perform(ctx context.Context, servers []*url.URL, std stdio) (
 	fmt.Fprintf(std.err, "==> sending %s a page that says %q\n", p.place, p.sent.Annotations["summary"])
 	p.from = time.Now()
 	defer func() {
+		// Without ctx's end: after an interrupt the page has to be taken back, too. One that
+		// ends now is resolved.
 		p.sent.EndsAt = time.Now()
 		if err := p.post(context.WithoutCancel(ctx), servers); err != nil {
 			checks = append(checks, failed(fmt.Errorf("it was not taken back, and ends by itself: %w", err)))
@@ -163,6 +171,7 @@ func (p *pageTest) await(ctx context.Context, servers []*url.URL) []check {
 	last := []check{{Case: "page", Aim: p.aim(), State: notKnown, Found: "no Alertmanager said what became of it"}}
 	for {
 		found, final := p.judge(ctx, servers)
+		// A look to which nobody answers does not undo what was seen before.
 		if found != nil {
 			last = found
 		}
@@ -197,6 +206,8 @@ func (p *pageTest) compose(ctx context.Context, servers []*url.URL) (err error) 
 		return errors.New("this Alertmanager has no heartbeat, which would say what place it is: give --place")
 	}
 	now := time.Now()
+	// By the id it is told from a test of somebody else, and from one of before that has not
+	// ended yet.
 	p.sent = alertOut{
 		Labels: map[string]string{"alertname": pageTestName, "severity": string(page), "place": p.place, "id": strings.ToLower(rand.Text()[:12])},
 		Annotations: map[string]string{
@@ -212,6 +223,7 @@ func (p *pageTest) compose(ctx context.Context, servers []*url.URL) (err error) 
 	return nil
 }
 
+// post sends the page as it is now to all of them, within patience for all together.
 func (p *pageTest) post(ctx context.Context, servers []*url.URL) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

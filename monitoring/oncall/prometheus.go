@@ -27,6 +27,8 @@ type rulesAnswer struct {
 	}
 }
 
+// promRule is the rule of an alert. Alerts are those of it that are pending or firing, one
+// for each set of labels; LastEvaluation is zero before the first.
 type promRule struct {
 	Name           string
 	Labels         map[string]string
@@ -36,6 +38,8 @@ type promRule struct {
 	Alerts         []promAlert
 }
 
+// promAlert is one that is pending or firing. ActiveAt is when its expression began to hold:
+// it fires later than that, by the rule's `for`.
 type promAlert struct {
 	Labels, Annotations map[string]string
 	State               string // pending or firing
@@ -105,6 +109,7 @@ func (d *doctor) askOnePrometheus(ctx context.Context, server *url.URL) (found [
 // judgeRules says whether silence means anything: only of a Prometheus that evaluates
 // alerts, and whose heartbeat fires.
 func judgeRules(rules []promRule, now time.Time) (state, string) {
+	// Of all rules the newest: some are evaluated once a minute on purpose.
 	var last time.Time
 	beats := false
 	for _, r := range rules {
@@ -136,6 +141,7 @@ func (d *doctor) alert(a promAlert) check {
 		Case: "alert " + name, Aim: "does not fire", State: page, Found: a.Annotations["summary"],
 		Labels: labels, Since: &a.ActiveAt, Runbook: d.runbooks.of(name, a.Annotations["runbook_url"]),
 	}
+	// All labels, and in order: the same alert of two Prometheus has to be one case.
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		if key != "severity" {
 			c.Case += " " + key + "=" + labels[key]

@@ -16,7 +16,8 @@ import (
 // of the stack.
 const releaseLabel = "minitwit.release"
 
-// release is of such a record what on-call wants to know.
+// release is of such a record what on-call wants to know. Result is "ok", "undone",
+// "refused", "interrupted" or "unknown", as stack/deploy writes it.
 type release struct {
 	Version string    `json:"version"`
 	By      string    `json:"by"`
@@ -26,7 +27,8 @@ type release struct {
 }
 
 // newestRelease gives the last deploy of a stack by the verb, or nothing where there was
-// none or this manager does not let us see configs.
+// none or this manager does not let us see configs. A record that cannot be read is passed
+// over.
 func newestRelease(ctx context.Context, m *manager.Manager, stack string) (newest release) {
 	found, err := m.ConfigList(ctx, client.ConfigListOptions{Filters: client.Filters{}.Add("label", releaseLabel+"="+stack)})
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// report writes what was found: for people, or as one object a line.
+// report writes what was found: for people, or as one object a line. The verdict is the last
+// of the objects, and the first line of the screen.
 func report(std stdio, asJSON bool, checks []check, verdict check) error {
 	if asJSON {
 		return writeJSON(std.out, append(checks, verdict)...)
@@ -52,6 +53,8 @@ func (s screen) write(checks []check, verdict check) error {
 		i = len(checks)
 	}
 	wrong, calm, left := checks[:i], checks[i:], 0
+	// Two lines are the verdict and what to do first. However much is well, a third of the
+	// screen is for what is wrong.
 	if room := max(height-2-len(calm), height/3); len(wrong) > room {
 		left = len(wrong) - room + 1
 		wrong = wrong[:room-1]
@@ -88,7 +91,8 @@ func (c check) label() string {
 	return strings.ToUpper(string(c.State))
 }
 
-// text is what was found, since when, and where the runbook is.
+// text is what was found, since when, and where the runbook is. A change and a deploy
+// happened once; all else has been so since.
 func (c check) text() string {
 	text := c.Found
 	switch {

@@ -14,7 +14,9 @@ import (
 	"minitwit/monitoring/exporter/manager"
 )
 
-// What an engine says that is not of a Swarm, and one that has lost its Swarm.
+// What an engine says that is not of a Swarm, and one that has lost its Swarm. These are
+// texts for people and may change with an engine: one that is not recognised makes the Swarm
+// not known, never ok.
 const (
 	saysNoSwarm  = "docker swarm init"
 	saysNoLeader = "does not have a leader"
@@ -54,8 +56,10 @@ type answer struct {
 // askManagers asks all of them at once: a manager that has lost its power does not even
 // refuse, and would cost the whole deadline.
 func (d *doctor) askManagers(ctx context.Context) (answer, error) {
+	// Once one has answered the others are called off.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// With room for all: nobody waits for those that come too late.
 	answers := make(chan answer, len(d.managers))
 	for _, host := range d.managers {
 		go func() {
@@ -77,6 +81,8 @@ func (d *doctor) askManagers(ctx context.Context) (answer, error) {
 	return answer{}, errors.Join(failed...)
 }
 
+// askManager asks one about the services of all stacks; swarm picks some. The answer counts
+// also where there is no record of the stack's last deploy.
 func askManager(ctx context.Context, host, stack string) (a answer) {
 	m, err := manager.New(host, "")
 	if err != nil {
@@ -93,6 +99,7 @@ func askManager(ctx context.Context, host, stack string) (a answer) {
 
 // brief says of each manager why it did not answer: all three lists fail for one reason.
 func brief(err error) string {
+	// The prefixes are those of manager.Ask.
 	text := strings.NewReplacer("services: ", "", "Error response from daemon: ", "").Replace(err.Error())
 	var reasons []string
 	for reason := range strings.Lines(text) {
@@ -172,7 +179,7 @@ func (d *doctor) service(s swarm.Service, lists manager.Lists) check {
 	return c
 }
 
-// tooFew names the alert for so many replicas.
+// tooFew names the alert for so many replicas. It draws the line where the rules do.
 func tooFew(running, desired int) string {
 	if 2*running < desired {
 		return "ReplicasBelowQuorum"

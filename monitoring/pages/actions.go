@@ -24,10 +24,12 @@ import (
 
 // What the faults do, and undo.
 
+// slot matches one replica; n counts from 1, as Swarm does.
 func slot(service string, n int) func(*replica) bool {
 	return func(r *replica) bool { return r.service == service && r.slot == n }
 }
 
+// stop kills replicas, which stay down until start.
 func stop(match func(*replica) bool) func(context.Context, *world) error {
 	return func(_ context.Context, w *world) error {
 		w.replicas.each(match, func(r *replica) { r.process.stop() })
@@ -47,6 +49,7 @@ func start(match func(*replica) bool) func(context.Context, *world) error {
 func withFault(service, name string) func(context.Context, *world) error {
 	return func(_ context.Context, w *world) (err error) {
 		w.replicas.each(ofService(service), func(r *replica) {
+			// First, so that what starts it again does not read what is being changed.
 			r.process.stop()
 			r.process.argv[0], r.process.env = w.bin["minitwit"], without(r.process.env, "MINITWIT_FAULT=")
 			if name != "" {
@@ -69,6 +72,7 @@ func newSystem(ctx context.Context, w *world) error {
 	return start(ofTheSwarm)(ctx, w)
 }
 
+// crashLoop leaves time for the 2 s of the restart's delay, so that each kill ends another task.
 func crashLoop(_ context.Context, w *world) error {
 	victim := w.replicas.of("api")[0].process
 	w.helper = every(6*time.Second, func() { victim.signal(syscall.SIGKILL) })
@@ -77,7 +81,8 @@ func crashLoop(_ context.Context, w *world) error {
 
 func calmDown(_ context.Context, w *world) error { w.helper(); return nil }
 
-// lockTable holds a lock that writers of a table wait for until they give up.
+// lockTable holds a lock that writers of a table wait for until they give up. SHARE keeps
+// out INSERT and UPDATE and lets SELECT in, so that latest can still be read.
 func lockTable(table string) func(context.Context, *world) error {
 	return func(_ context.Context, w *world) error {
 		return w.startHelper("psql", "-X", "-q", "-d", w.pg.URL(database), "-c", "BEGIN", "-c", "LOCK TABLE "+table+" IN SHARE MODE", "-c", "SELECT pg_sleep(3600)")
@@ -90,6 +95,7 @@ func fillDatabase(ctx context.Context, w *world) error {
 	if err := w.sql(ctx, w.pg.URL("postgres"), "CREATE ROLE greedy LOGIN"); err != nil {
 		return err
 	}
+	// The first psql asks whether there is one left; only then the second takes it for good.
 	return w.startHelper("sh", "-c", `while sleep 0.05; do
 		psql -X -q -c "SELECT 1" "$0" >/dev/null && psql -X -q -c "SELECT pg_sleep(3600)" "$0" &
 	done`, strings.Replace(w.pg.URL(database), "postgres@", "greedy@", 1))
@@ -102,6 +108,7 @@ func endHelper(ctx context.Context, w *world) error {
 	return w.sql(ctx, w.pg.URL("postgres"), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '"+helperName+"'")
 }
 
+// stopDatabase ends it as a crash would.
 func stopDatabase(_ context.Context, w *world) error  { return w.pg.Stop("immediate") }
 func startDatabase(_ context.Context, w *world) error { return w.pg.Start() }
 
@@ -112,6 +119,7 @@ func update(state swarm.UpdateState) func(context.Context, *world) error {
 	}
 }
 
+// leaderless lets the manager refuse all lists, as a minority does.
 func leaderless(yes bool) func(context.Context, *world) error {
 	return func(_ context.Context, w *world) error {
 		w.manager.change(func(m *manager) { m.leaderless = yes })
@@ -132,6 +140,8 @@ func loseNode(_ context.Context, w *world) error {
 	return nil
 }
 
+// returnNode also moves the replicas back, which a Swarm would not do by itself: the next
+// fault has to find what this one found.
 func returnNode(_ context.Context, w *world) (err error) {
 	for _, m := range w.mesh {
 		err = joined(err, m.open("n3"))
@@ -141,6 +151,7 @@ func returnNode(_ context.Context, w *world) (err error) {
 	return joined(err, w.programs["node.3"].start())
 }
 
+// kill ends programs that watch. They stay down until revive, or until renew starts all anew.
 func kill(names ...string) func(context.Context, *world) error {
 	return func(_ context.Context, w *world) error {
 		for _, name := range names {
@@ -208,6 +219,7 @@ func played(program, collector string, text func() string) func(context.Context,
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
+		// Again and again, since a time that stood still would soon be behind.
 		w.helper = every(time.Second, func() { _ = replaceFile(filepath.Join(dir, "played.prom"), text()) })
 		// The exporter takes one such folder.
 		p.argv = append(without(p.argv, textfileFlag), "--no-collector."+collector, textfileFlag+dir)
@@ -225,11 +237,13 @@ func unplayed(program string) func(context.Context, *world) error {
 	}
 }
 
+// nearlyFull leaves 4 of 100 GB, less than the twentieth at which DiskFillsSoon pages.
 func nearlyFull() string {
 	const disk = `{device="/dev/vda",fstype="ext4",mountpoint="/"}`
 	return fmt.Sprintf("node_filesystem_size_bytes%s 1e11\nnode_filesystem_avail_bytes%s 4e9\n", disk, disk)
 }
 
+// ahead is the time in 30 s; ClockSkew allows 2.
 func ahead() string {
 	return fmt.Sprintf("node_time_seconds %d\n", time.Now().Add(30*time.Second).Unix())
 }

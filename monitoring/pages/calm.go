@@ -20,6 +20,7 @@ func (w *world) renew(ctx context.Context) error {
 		w.programs[name].stop()
 	}
 	for _, name := range watchers {
+		// Their data; what they have logged lies beside it and stays.
 		if err := os.RemoveAll(filepath.Join(w.dir, name)); err != nil {
 			return err
 		}
@@ -34,6 +35,7 @@ func (w *world) renew(ctx context.Context) error {
 	return nil
 }
 
+// startWatchers writes the lists of targets first, or the first looks would find none.
 func (w *world) startWatchers() error {
 	if err := w.tell(); err != nil {
 		return err
@@ -93,6 +95,7 @@ func watchedForAMinute(ctx context.Context, prometheus string) bool {
 	return err == nil && len(got.Data.Result) > 0
 }
 
+// ask decodes JSON whatever the status is: Prometheus says in the same form what was wrong.
 func ask(ctx context.Context, url string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -20,6 +20,8 @@ func (w *world) prometheusConfig(to string) error {
 		return err
 	}
 	jobs, _ := cfg["scrape_configs"].([]any)
+	// Of each job all stays but who its targets are. tell writes their list, which is looked at
+	// every second; a Swarm's DNS is asked every 5 s.
 	for _, j := range jobs {
 		job, _ := j.(map[string]any)
 		for key := range job {
@@ -37,6 +39,7 @@ func (w *world) prometheusConfig(to string) error {
 	if err != nil {
 		return err
 	}
+	// The address stands in a relabelling: the list of targets holds what it is asked for.
 	text = []byte(strings.ReplaceAll(string(text), "blackbox:9115", w.addr["blackbox.1"]))
 	return os.WriteFile(to, text, 0o600)
 }
@@ -48,6 +51,7 @@ func (w *world) alertmanagerConfig(to string) error {
 	if err != nil {
 		return err
 	}
+	// Two ways for a page, as in production: sink-rejects closes the first.
 	cfg["receivers"] = []any{
 		receiver("page", true, "http://"+w.addr["sink"]+"/page", "http://"+w.addr["sink"]+"/second"),
 		receiver("ticket", true, "http://"+w.addr["sink"]+"/ticket"),
@@ -91,7 +95,8 @@ type group struct {
 func (w *world) targetsFile(job string) string { return filepath.Join(w.dir, "targets-"+job+".json") }
 
 // tell writes the targets of all jobs: the healthy replicas as Docker's DNS would
-// name them, and everything else as it is.
+// name them, and everything else as it is. It is called when the health of a replica has
+// changed, and by faults that add a target or take one away.
 func (w *world) tell() error {
 	all := map[string][]group{
 		"api":          {{Targets: w.replicas.targets("api", true)}},
@@ -104,6 +109,7 @@ func (w *world) tell() error {
 		"blackbox":     {{Targets: w.addresses("blackbox")}},
 		"probe":        w.probes(),
 	}
+	// Under the names that the Swarm has for them, as in a place's node.yml.
 	for i, node := range nodes {
 		all["node"] = append(all["node"], group{[]string{w.addr[fmt.Sprintf("node.%d", i+1)]}, map[string]string{"node": node}})
 	}
@@ -132,6 +138,7 @@ func (w *world) probes() (groups []group) {
 	for _, node := range nodes {
 		for _, p := range []struct{ surface, probe, path string }{
 			{"api", "latest", "/latest"},
+			// More bytes than one packet holds, as monitoring/blackbox/blackbox.yml asks for.
 			{"api", "page", "/openapi.yaml"},
 			{"web", "public", "/public"},
 			{"web", "page", "/static/style.css"},

@@ -7,7 +7,10 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 )
 
-// fault is something that goes wrong, and the page that has to come of it.
+// fault is something that goes wrong, and the page that has to come of it. make is called in
+// a calm installation, mend after what came was judged, also where make has failed. mend has
+// to undo all of it: the next fault begins in the same installation. aim is from the call of
+// make to the page's arrival, for which twice that time is waited.
 type fault struct {
 	name, what string
 	want       []string // alerts, any of which is right; none: it is no fault, and nobody may be called
@@ -22,11 +25,14 @@ type fault struct {
 // burn are what any lasting failure uses up as well.
 var burn = []string{"ErrorBudgetFastBurn", "ErrorRatioHigh", "AnswersSlow", "CanaryFailing", "EndpointFlaky"}
 
+// Aims of what users feel. Others allow for the time that their rule waits, and those of
+// tickets for the minute that Alertmanager does (group_wait).
 const (
 	atOnce = 30 * time.Second // all replicas are dead
 	soon   = 60 * time.Second // a user feels it
 )
 
+// faults are made in this order, also where they are named in another.
 var faults = []fault{
 	{
 		name: "api-dead", what: "every replica of the API is gone", want: []string{"EndpointDown"}, short: true,
@@ -73,6 +79,7 @@ var faults = []fault{
 		also: append([]string{"DatabaseDown"}, burn...), aim: soon, make: fillDatabase, mend: endHelper,
 	},
 	{
+		// The rule lets two minutes pass without an action, and fires after a third.
 		name: "simulator-silent", what: "the simulator stops", want: []string{"SimulatorSilent"}, aim: 4 * time.Minute,
 		make: func(_ context.Context, w *world) error { w.load.stop(); return nil },
 		mend: func(_ context.Context, w *world) error {
@@ -88,10 +95,12 @@ var faults = []fault{
 		make: update(swarm.UpdateStateRollbackCompleted), mend: update(swarm.UpdateStateCompleted),
 	},
 	{
+		// Two of three managers are left, which is one too few to lose another.
 		name: "node-lost", what: "a node is gone, its replicas and ports with it", want: []string{"NodeDown"}, aim: 2 * time.Minute,
 		also: []string{"QuorumAtRisk"}, make: loseNode, mend: returnNode,
 	},
 	{
+		// The rule waits 90 s, longer than an election.
 		name: "quorum-lost", what: "the Swarm has no leader", want: []string{"QuorumLost"}, aim: 2 * time.Minute,
 		make: leaderless(true), mend: leaderless(false),
 	},
@@ -127,6 +136,7 @@ var faults = []fault{
 		make: rejecting(stop(ofService("api"))), mend: accepting(start(ofService("api"))),
 	},
 	{
+		// The sink calls the switch's own pages DeadMan; no rule does. It waits 60 s for a beat.
 		name: "monitoring-dead", what: "both Prometheus are dead", want: []string{"DeadMan"}, from: "deadman", aim: 90 * time.Second, short: true,
 		make: kill("prometheus.1", "prometheus.2"), mend: revive("prometheus.1", "prometheus.2"),
 	},

@@ -13,11 +13,13 @@ const helperName = "drill"
 // startHelper runs a program that is part of a fault, until the fault's mend.
 func (w *world) startHelper(argv ...string) error {
 	p := &process{name: "helper", dir: w.dir, argv: argv, env: []string{"PGAPPNAME=" + helperName}}
+	// Before it starts, so that mend has something to call in any case.
 	w.helper = p.stop
 	return p.start()
 }
 
 // every does something at once and then regularly, until the func that it gives is called.
+// That may be called once, and waits for what is being done.
 func every(interval time.Duration, do func()) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {

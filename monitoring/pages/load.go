@@ -24,6 +24,8 @@ const (
 	loadActions     = 100_000 // two hours
 )
 
+// startLoad makes w.load, which goes on until it is stopped or its actions are over. What was
+// stopped does not start again: that takes another startLoad. The seed makes the scenario.
 func (w *world) startLoad(ctx context.Context, seed uint64) error {
 	var scenario bytes.Buffer
 	if err := simulate.Generate(&scenario, simulate.GenerateOptions{Seed: seed, Actions: loadActions}); err != nil {
@@ -35,6 +37,8 @@ func (w *world) startLoad(ctx context.Context, seed uint64) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	w.load = &load{cancel: cancel}
+	// Each request has a connection of its own, for which the mesh chooses anew. Nothing is read
+	// back: what a fault loses is for the drills on the lab.
 	opts := simulate.Options{
 		Actions: actions, Workers: 32, Rate: requestsASecond, Timeout: time.Second, MixReads: 0.5,
 		SkipVerify: true, Progress: io.Discard,
@@ -58,6 +62,7 @@ func (w *world) look(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
+		// Views do not wait for one another, or a UI that hangs would get fewer of them.
 		w.load.done.Go(func() {
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.mesh["web"].address(nodes[i%len(nodes)])+"/public", nil)
 			if err != nil {
@@ -71,6 +76,7 @@ func (w *world) look(ctx context.Context) {
 	}
 }
 
+// stop waits for what is under way.
 func (l *load) stop() {
 	l.cancel()
 	l.done.Wait()

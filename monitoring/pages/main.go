@@ -34,7 +34,8 @@ func main() {
 	}
 }
 
-// options are the command line.
+// options are the command line. repo is the clone whose configuration is tried, bin the
+// folder of the programs that scripts/lib/pages.sh has built.
 type options struct {
 	json, list, short bool
 	repo, bin         string
@@ -43,6 +44,7 @@ type options struct {
 	names             []string
 }
 
+// parse gives no help by itself: that is in scripts/lib/drill.sh.
 func parse(args []string) (o options, err error) {
 	set := flag.NewFlagSet("pages", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
@@ -68,6 +70,8 @@ func parse(args []string) (o options, err error) {
 	return o, err
 }
 
+// command writes results to out, what goes on to progress. It gives false without an error
+// where an aim was missed. Unless all went well, the folder with all logs stays.
 func command(ctx context.Context, args []string, out, progress io.Writer) (ok bool, err error) {
 	o, err := parse(args)
 	if err != nil {
@@ -111,7 +115,8 @@ func passed(results []result) bool {
 	return true
 }
 
-// choose gives the faults of the names, or all that are part of every drill.
+// choose gives the faults of the names, or all that are part of every drill. --list also
+// shows those that are made by their name only.
 func choose(o options) (chosen []fault, err error) {
 	for _, f := range faults {
 		if len(o.names) == 0 && (!o.short || f.short) && (!f.apart || o.list) || slices.Contains(o.names, f.name) {
@@ -134,12 +139,14 @@ func drill(ctx context.Context, o options, dir string, chosen []fault, out, prog
 	}
 	fmt.Fprintln(progress, "==> starting the installation")
 	w, err := newWorld(ctx, o.repo, dir, bin)
+	// Also after an error, when a part of it may run.
 	defer w.close()
 	if err != nil {
 		return nil, err
 	}
 	watch, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// No replica is healthy before watch has asked it.
 	go w.replicas.watch(watch)
 	if err := wait.Until(ctx, time.Minute, "healthy replicas", w.healthy); err != nil {
 		return nil, err
@@ -147,6 +154,7 @@ func drill(ctx context.Context, o options, dir string, chosen []fault, out, prog
 	if err := w.startLoad(ctx, 1); err != nil {
 		return nil, err
 	}
+	// Whichever it is by then: simulator-silent ends the load and starts another one.
 	defer func() { w.load.stop() }()
 	for i, f := range chosen {
 		fmt.Fprintf(progress, "[%d/%d] ==> %s: %s\n", i+1, len(chosen), f.name, f.what)
@@ -156,6 +164,7 @@ func drill(ctx context.Context, o options, dir string, chosen []fault, out, prog
 				perform = w.spend
 			}
 			r := perform(ctx, f, progress)
+			// What was found until an interrupt says nothing of the fault.
 			if ctx.Err() != nil {
 				return results, ctx.Err()
 			}
@@ -174,6 +183,7 @@ func drill(ctx context.Context, o options, dir string, chosen []fault, out, prog
 	return results, err
 }
 
+// healthy tells whether every replica of the Swarm is; the old system does not run then.
 func (w *world) healthy() bool {
 	return len(w.replicas.targets("api", false)) == len(nodes) && len(w.replicas.targets("web", false)) == len(nodes)
 }

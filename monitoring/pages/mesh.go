@@ -8,7 +8,8 @@ import (
 )
 
 // mesh stands for Swarm's routing mesh: a port on each node, which leads to the healthy
-// replicas of a service in turn, wherever they run. It never tries again.
+// replicas of a service in turn, wherever they run. It never tries again. Like IPVS it
+// chooses for each connection, not for each request.
 type mesh struct {
 	targets func() []string // addresses of the healthy replicas
 	turn    atomic.Uint64
@@ -41,7 +42,7 @@ func (m *mesh) open(node string) error {
 	return nil
 }
 
-// close is what a node's death does to its port.
+// close is what a node's death does to its port. Connections that were made before it stay.
 func (m *mesh) close(node string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -51,6 +52,7 @@ func (m *mesh) close(node string) {
 	}
 }
 
+// address is the node's also while its port is closed, "" before it was first open.
 func (m *mesh) address(node string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -67,6 +69,8 @@ func (m *mesh) serve(l net.Listener) {
 	}
 }
 
+// forward closes the connection without a word where nobody is healthy, or where the replica
+// whose turn it is does not take it.
 func (m *mesh) forward(client net.Conn) {
 	defer client.Close() //nolint:errcheck // both ends have what was sent
 	targets := m.targets()
@@ -81,6 +85,7 @@ func (m *mesh) forward(client net.Conn) {
 	done := make(chan struct{}, 2)
 	pipe := func(to, from net.Conn) {
 		_, _ = io.Copy(to, from)
+		// One side has said all; the other may still answer.
 		if half, ok := to.(*net.TCPConn); ok {
 			_ = half.CloseWrite()
 		}

@@ -52,6 +52,7 @@ func (w *world) update(ctx context.Context) error {
 	for _, service := range services {
 		w.manager.update(service, swarm.UpdateStateUpdating)
 		for _, r := range w.replicas.of(service) {
+			// Before it is told to end, so that its end is no failure of a task.
 			w.replicas.retire(r)
 			r.process.signal(syscall.SIGTERM)
 			if err := errors.Join(

@@ -12,7 +12,8 @@ import (
 	"minitwit/service/freeport"
 )
 
-// process is a program of the installation. It ends with this one.
+// process is a program of the installation. It ends with this one. What stands above mu may
+// be changed between stop and start.
 type process struct {
 	name string
 	argv []string
@@ -27,7 +28,8 @@ type process struct {
 	starts  int
 }
 
-// start runs it, and again after each end where that is asked for.
+// start runs it, and again after each end where that is asked for. It has to be down: what
+// ran would lose its place here to the new one, and nobody could stop it any more.
 func (p *process) start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -35,6 +37,7 @@ func (p *process) start() error {
 	return p.launch()
 }
 
+// launch starts it once; p.mu is held.
 func (p *process) launch() error {
 	out, err := os.OpenFile(filepath.Join(p.dir, p.name+".log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -42,8 +45,11 @@ func (p *process) launch() error {
 	}
 	defer out.Close()                              //nolint:errcheck // the process has its own
 	p.cmd = exec.Command(p.argv[0], p.argv[1:]...) //nolint:gosec,noctx // our own table of programs; stop ends them
+	// Of our environment PATH alone: whose machine it is must not matter.
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir}, p.env...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
+	// A group of its own, so that Ctrl-C reaches us alone and signal reaches all that it has
+	// started. However we die, the kernel ends it.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
@@ -54,6 +60,7 @@ func (p *process) launch() error {
 	return nil
 }
 
+// await waits for the end of one start, and starts it again where that is asked for.
 func (p *process) await(cmd *exec.Cmd, exited chan struct{}) {
 	_ = cmd.Wait()
 	close(exited)
@@ -63,6 +70,7 @@ func (p *process) await(cmd *exec.Cmd, exited chan struct{}) {
 	time.Sleep(p.restart) // as Swarm's restart_policy waits
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	// Meanwhile somebody may have stopped it, or stopped and started it.
 	if p.wanted && p.cmd == cmd {
 		_ = p.launch() // it started before
 	}

@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
+// The place that is played: three nodes, with a replica of each service on each.
 var (
 	nodes    = []string{"n1", "n2", "n3"}
 	services = []string{"api", "web"}
 )
 
-// restartDelay is stack.yml's.
+// restartDelay is stack.yml's, of restart_policy.
 const restartDelay = 2 * time.Second
 
 // replica is one task's slot: a process that starts again when it ends.
@@ -31,6 +32,8 @@ type replica struct {
 // replicas are the product, three of each service, and what Swarm does for them: it
 // asks for their health and leads to those that have it.
 type replicas struct {
+	// mu is for what changes of the replicas, such as healthy; the list itself is complete
+	// before watch begins. told asks for targets, so it is called without mu.
 	mu   sync.Mutex
 	all  []*replica
 	base []string // environment of each
@@ -48,6 +51,7 @@ func (r *replicas) add(service string, slot int, dir string) error {
 		name: fmt.Sprintf("%s.%d", service, slot), dir: dir, restart: restartDelay,
 		argv: []string{r.bin, "serve", "--only", service},
 		env: append([]string{
+			// Of the two surfaces --only starts one.
 			"OPS_ADDR=" + addresses[1], "API_ADDR=" + addresses[0], "WEB_ADDR=" + addresses[0],
 		}, r.base...),
 	}
@@ -89,7 +93,7 @@ func (r *replicas) of(service string) (found []*replica) {
 }
 
 // targets are the surfaces' addresses of those that are healthy; the ops ports', if
-// that is asked for.
+// that is asked for. The old system is one of them while it is healthy.
 func (r *replicas) targets(service string, ops bool) (addresses []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -105,7 +109,9 @@ func (r *replicas) targets(service string, ops bool) (addresses []string) {
 	return addresses
 }
 
-// watch asks each replica for its health, twice a second, until ctx ends.
+// watch asks each replica for its health, twice a second, until ctx ends. One that hangs is
+// found out sooner than in a Swarm, where stack.yml's healthcheck asks every 5 s and believes
+// the third failure.
 func (r *replicas) watch(ctx context.Context) {
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	ticker := time.NewTicker(500 * time.Millisecond)
@@ -127,6 +133,7 @@ func (r *replicas) watch(ctx context.Context) {
 }
 
 func (r *replicas) examine(ctx context.Context, client *http.Client, one *replica) (changed bool) {
+	// Before it is asked: where it starts anew meanwhile, the answer counts for the start before.
 	started := one.process.started()
 	healthy := one.process.up()
 	if healthy {
@@ -158,13 +165,15 @@ func (r *replicas) retire(one *replica) {
 	r.told()
 }
 
+// serves tells whether the mesh leads to it.
 func (r *replicas) serves(one *replica) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return one.healthy
 }
 
-// each does something to all replicas that match.
+// each does something to all replicas that match. It holds no lock meanwhile: to stop a
+// process takes its time.
 func (r *replicas) each(match func(*replica) bool, do func(*replica)) {
 	for _, one := range r.all {
 		if match(one) {

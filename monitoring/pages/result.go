@@ -32,7 +32,9 @@ const (
 	linger       = 20 * time.Second
 )
 
-// perform makes a fault in a calm installation, and mends it.
+// perform makes a fault in a calm installation, and mends it. In this order: calm, the fault,
+// its page, some time for others, the verdict on what came, the mend, the all-clear. What
+// went wrong on the way is in Missed.
 func (w *world) perform(ctx context.Context, f fault, progress io.Writer) result {
 	r := result{Case: f.name, Aim: fmt.Sprintf("%s within %v, no other page", strings.Join(f.want, " or "), f.aim)}
 	miss := func(format string, args ...any) { r.Missed = append(r.Missed, fmt.Sprintf(format, args...)) }
@@ -42,6 +44,7 @@ func (w *world) perform(ctx context.Context, f fault, progress io.Writer) result
 	}
 	struck := time.Now()
 	if err := f.make(ctx, w); err != nil {
+		// No return: mend has to undo what was made of it.
 		miss("%v", err)
 	}
 	if first := w.awaitPage(ctx, f, struck); first == nil {
@@ -57,6 +60,7 @@ func (w *world) perform(ctx context.Context, f fault, progress io.Writer) result
 		_ = wait.Until(ctx, time.Until(linger)+time.Second, "nothing", func() bool { return time.Now().After(linger) })
 	}
 	mended := time.Now()
+	// Before the mend, since from then on an all-clear is true.
 	r.judge(f, w.sink.since(struck))
 	if err := f.mend(ctx, w); err != nil {
 		miss("mend: %v", err)
@@ -87,6 +91,8 @@ func (f fault) place() string {
 	return f.from
 }
 
+// awaitPage gives the first right page, nil if there is none within twice the aim: that one
+// came late is something else than that none came.
 func (w *world) awaitPage(ctx context.Context, f fault, struck time.Time) (first *notice) {
 	_ = wait.Until(ctx, 2*f.aim, "a page", func() bool {
 		for _, n := range w.sink.since(struck) {
@@ -102,6 +108,7 @@ func (w *world) awaitPage(ctx context.Context, f fault, struck time.Time) (first
 
 // judge sorts what arrived while the fault lasted.
 func (r *result) judge(f fault, got []notice) {
+	// A ticket is never a wrong page, whatever it is of: nobody gets up for it.
 	for _, n := range got {
 		right := slices.Contains(f.want, n.Alert)
 		switch {
@@ -120,6 +127,7 @@ func (r *result) judge(f fault, got []notice) {
 // cleared tells whether everything that was said to be wrong has been said to be over.
 func (w *world) cleared(f fault, struck time.Time) bool {
 	open := map[string]bool{}
+	// They come in order, so that the last word on each counts.
 	for _, n := range w.sink.since(struck) {
 		if slices.Contains(f.want, n.Alert) {
 			open[n.name()] = !n.Resolved
@@ -148,6 +156,7 @@ func unique(s []string) []string {
 	return slices.Compact(s)
 }
 
+// rounded cuts off what is below a tenth.
 func rounded(s float64) *float64 {
 	s = float64(int(s*10)) / 10
 	return &s

@@ -35,7 +35,8 @@ func (s *sink) reject(yes bool) {
 	s.rejects = yes
 }
 
-// ServeHTTP takes Alertmanager's webhooks, and the dead man's own pages.
+// ServeHTTP takes Alertmanager's webhooks, and the dead man's own pages. The path says by
+// which way they come, as notice.From has it.
 func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Alerts []struct {
@@ -55,12 +56,15 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	from := r.URL.Path[1:]
 	if from == "page" && s.rejects {
+		// As for a key that was withdrawn. Alertmanager gives up at once; a 5xx it would try
+		// again.
 		w.WriteHeader(http.StatusForbidden)
 		return
 	}
 	for _, a := range body.Alerts {
 		s.add(notice{time.Now(), from, a.Status == "resolved", a.Labels["alertname"], a.Labels, a.Annotations["summary"]})
 	}
+	// No rule is called DeadMan: faults wait for the switch's own pages by this name.
 	if len(body.Alerts) == 0 {
 		s.add(notice{At: time.Now(), From: from, Resolved: body.Event == "resolve", Alert: "DeadMan", Summary: body.Title})
 	}

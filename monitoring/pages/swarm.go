@@ -12,11 +12,13 @@ import (
 )
 
 // manager answers as a Swarm manager would, from what the supervisor of the replicas
-// knows. A real one takes part in the same drills on the lab.
+// knows. A real one takes part in the same drills on the lab. It knows one stack, and gives
+// whole lists, whatever filters it is asked with.
 type manager struct {
 	replicas *replicas
 	began    time.Time
 
+	// Taken before the lock of replicas, and that before the lock of a process.
 	mu         sync.Mutex
 	updates    map[string]swarm.UpdateStatus // by service
 	down       map[string]bool               // nodes
@@ -46,6 +48,7 @@ var versioned = regexp.MustCompile(`^/v[0-9.]+`)
 func (m *manager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	// The version that monitoring/exporter/manager speaks.
 	w.Header().Set("Api-Version", "1.44")
 	w.Header().Set("Content-Type", "application/json")
 	path := versioned.ReplaceAllString(r.URL.Path, "")
@@ -60,6 +63,7 @@ func (m *manager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case answer == nil:
 		w.WriteHeader(http.StatusNotFound)
 	case m.leaderless:
+		// The text is an engine's: the doctor goes by it.
 		w.WriteHeader(http.StatusInternalServerError)
 		_, _ = w.Write([]byte(`{"message":"rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are online."}`))
 	default:
@@ -85,6 +89,7 @@ func (m *manager) services() (list []swarm.Service) {
 	return list
 }
 
+// image is the same for all, and stays: of an update only its state is played.
 const image = "registry.example/minitwit@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 // tasks are the present one of each slot and the one before.
@@ -119,6 +124,7 @@ func (r *replica) end(start int) swarm.TaskState {
 	return swarm.TaskStateFailed
 }
 
+// task has another ID for each start, since Swarm never restarts a task but makes a new one.
 func task(r *replica, start int, state, desired swarm.TaskState) swarm.Task {
 	t := swarm.Task{
 		ID: fmt.Sprintf("task-%s-%d-%d", r.service, r.slot, start), ServiceID: "service-" + r.service,
@@ -136,6 +142,7 @@ func (m *manager) nodes() (list []swarm.Node) {
 		n.Description.Hostname = name
 		n.Spec.Role, n.Spec.Availability = swarm.NodeRoleManager, swarm.NodeAvailabilityActive
 		n.Status.State = swarm.NodeStateReady
+		// n1 leads all the time: no fault takes it away.
 		n.ManagerStatus = &swarm.ManagerStatus{Leader: i == 0, Reachability: swarm.ReachabilityReachable}
 		if m.down[name] {
 			n.Status.State = swarm.NodeStateDown

@@ -35,7 +35,8 @@ type world struct {
 	closers  []func()
 }
 
-// watchers are the programs that watch, without the deadman, which stands outside.
+// watchers are the programs that watch, without the deadman, which stands outside: renew
+// starts all of these anew before each fault, and the deadman goes on.
 var watchers = []string{
 	"prometheus.1", "prometheus.2", "alertmanager.1", "alertmanager.2",
 	"blackbox.1", "node.1", "node.2", "node.3", "postgres.1", "exporter.1", "canary.1",
@@ -44,7 +45,9 @@ var watchers = []string{
 // database is the product's own.
 const database = "minitwit"
 
-// newWorld makes an installation and starts it. Close ends it, also after an error.
+// newWorld makes an installation and starts it. Close ends it, also after an error. Each step
+// needs those before it: replicas the database's URL, the mesh the replicas, command lines
+// all addresses. What watches is made here, and started by startWatchers.
 func newWorld(ctx context.Context, repo, dir string, bin map[string]string) (*world, error) {
 	w := &world{
 		repo: repo, dir: dir, bin: bin, addr: map[string]string{}, programs: map[string]*process{},
@@ -65,12 +68,14 @@ func (w *world) close() {
 	for _, p := range w.programs {
 		p.stop()
 	}
+	// The database, which was first, is the last to end.
 	for _, end := range slices.Backward(w.closers) {
 		end()
 	}
 }
 
 func (w *world) startDatabase(ctx context.Context) (err error) {
+	// It ends with the drill, so nothing has to reach the disk.
 	if w.pg, err = dbtest.NewCluster("fsync = off"); err != nil {
 		return err
 	}
@@ -92,6 +97,8 @@ func (w *world) migrate(ctx context.Context) error {
 }
 
 // settings are the replicas' environment, as in stack.yml but for a shorter drain.
+// MemoryNearLimit divides by GOMEMLIMIT, and a dashboard shows the planned connections:
+// without the two settings there is neither figure.
 func (w *world) settings() []string {
 	key := strings.Repeat("drill-key-", 5)
 	return []string{
@@ -115,6 +122,7 @@ func (w *world) startReplicas(context.Context) error {
 			return err
 		}
 	}
+	// Made, not started: that is for five-days.
 	alone, err := w.replicas.addAlone(w.bin["faults"], w.dir)
 	w.programs["alone"] = alone
 	return err
@@ -134,6 +142,7 @@ func (w *world) startMesh(context.Context) error {
 
 // startServers starts what runs within this process.
 func (w *world) startServers(context.Context) error {
+	// An hour ago, so that nothing looks as if it had just been deployed.
 	w.manager = &manager{replicas: w.replicas, began: time.Now().Add(-time.Hour)}
 	for name, handler := range map[string]http.Handler{"manager": w.manager, "sink": w.sink} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -150,6 +159,7 @@ func (w *world) startServers(context.Context) error {
 
 // makeWatchers gives every program its address and its command line.
 func (w *world) makeWatchers(context.Context) error {
+	// By cluster.1 and cluster.2 the two Alertmanagers find each other.
 	names := append(slices.Clone(watchers), "deadman", "cluster.1", "cluster.2")
 	addresses, err := freeAddresses(len(names))
 	if err != nil {
@@ -170,6 +180,8 @@ func (w *world) makeWatchers(context.Context) error {
 		w.prometheusConfig(filepath.Join(w.dir, "prometheus.yml")), w.writeBackupTime(time.Now()))
 }
 
+// commandLine follows stack/monitoring.yml, with Debian's programs and addresses of this
+// machine. HOSTNAME, by which one Prometheus is told from the other, is set by Docker there.
 func (w *world) commandLine(name string) (argv, env []string) {
 	listen, file := "--web.listen-address="+w.addr[name], func(n string) string { return filepath.Join(w.dir, n) }
 	kind, number, _ := strings.Cut(name, ".")
@@ -195,6 +207,7 @@ func (w *world) commandLine(name string) (argv, env []string) {
 		return []string{w.bin["swarm-exporter"], "-listen", w.addr[name], "-docker", "tcp://" + w.addr["manager"]}, nil
 	case "canary":
 		return []string{
+			// By n1, which no fault takes away: node-lost takes n3.
 			w.bin["minitwit"], "canary", "--api", "http://" + w.mesh["api"].address("n1"), "--web", "http://" + w.mesh["web"].address("n1"), "--every", "15s",
 		}, []string{"OPS_ADDR=" + w.addr[name]}
 	default:
@@ -202,7 +215,8 @@ func (w *world) commandLine(name string) (argv, env []string) {
 	}
 }
 
-// trusted is a file of certificates, there once something serves TLS.
+// trusted is a file of certificates, there once something serves TLS. Go reads it only once,
+// when a program first looks at a certificate; blackbox is started anew before each fault.
 func (w *world) trusted() string { return filepath.Join(w.dir, "trusted.pem") }
 
 // addresses gives those of all programs of a kind.
@@ -223,7 +237,9 @@ func (w *world) writeBackupTime(at time.Time) error {
 
 // sql runs statements as the superuser.
 func (w *world) sql(ctx context.Context, url string, statements ...string) error {
+	// Without ON_ERROR_STOP psql goes on after an error and exits 0.
 	args := []string{"-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url}
+	// Each by itself: CREATE DATABASE must not share a transaction.
 	for _, s := range statements {
 		args = append(args, "-c", s)
 	}

@@ -29,7 +29,8 @@ type Manager struct {
 	stack string
 }
 
-// Lists is what a manager says at one time.
+// Lists is what a manager says at one time. They are asked for side by side, not as one: a
+// task may be of a service that the list of services has not yet, or no more.
 type Lists struct {
 	Services []swarm.Service
 	Tasks    []swarm.Task
@@ -50,7 +51,8 @@ func New(url, stack string) (*Manager, error) {
 // Stack is the one that is asked about.
 func (m *Manager) Stack() string { return m.stack }
 
-// Ask gets all three lists, or none.
+// Ask gets all three lists within ctx. Where one fails there is an error, which has all that
+// failed, and what else came is not to be used.
 func (m *Manager) Ask(ctx context.Context) (Lists, error) {
 	var all Lists
 	var failed [3]error
