@@ -64,7 +64,6 @@ func migrateUp(ctx context.Context, cfg config.Config, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = store.Close() }()
-	// Of a run that fails goose names none that it applied before; status lists them.
 	applied, err := store.Migrate(ctx)
 	for _, m := range applied {
 		fmt.Fprintln(out, "applied", m.Name)

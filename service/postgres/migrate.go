@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,14 +25,16 @@ type Migration struct {
 
 // Migrate applies what is pending and gives what it applied. Of several
 // callers at once one does the work; the others wait for its advisory lock and
-// then find nothing to do.
-// With an error it gives nothing, even if earlier files were applied: ask Migrations.
+// then find nothing to do. What was applied is given also where a later one failed.
 func (s *Store) Migrate(ctx context.Context) ([]Migration, error) {
 	p, err := s.goose()
 	if err != nil {
 		return nil, err
 	}
 	results, err := p.Up(ctx)
+	if partial, ok := errors.AsType[*goose.PartialError](err); ok {
+		results = partial.Applied // Up gives none where one fails
+	}
 	var applied []Migration
 	for _, r := range results {
 		applied = append(applied, Migration{Version: r.Source.Version, Name: r.Source.Path, AppliedAt: time.Now()})

@@ -60,6 +60,25 @@ func TestOfFourMigratorsAtOnceOneWorks(t *testing.T) {
 	}
 }
 
+func TestOfAFailedRunIsToldWhatWasApplied(t *testing.T) {
+	t.Parallel()
+	s := dbtest.OpenWith(t, postgres.Options{URL: dbtest.URL(t), Timeout: postgres.MigrationTimeout})
+	all, _ := s.Migrations(t.Context())
+	for range all {
+		if err := s.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The third file wants to make this table itself.
+	if _, err := s.DB().ExecContext(t.Context(), "CREATE TABLE replica_heartbeat ()"); err != nil {
+		t.Fatal(err)
+	}
+	applied, err := s.Migrate(t.Context())
+	if err == nil || len(applied) != 2 || applied[1].Version != 2 {
+		t.Errorf("Migrate gave %v, %v, want the first two files and an error", applied, err)
+	}
+}
+
 // The previous release runs on the new schema, and no migration may make
 // everybody wait behind the lock that it waits for.
 func TestMigrationFilesKeepTheRules(t *testing.T) {
