@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/rs/zerolog"
@@ -164,7 +165,7 @@ func checkKey(name, key string, required bool) error {
 	switch {
 	case key == "" && required:
 		return fmt.Errorf("%s is not set: 32 characters or more, for example from: openssl rand -base64 48", name)
-	case key != "" && len(key) < 32:
+	case key != "" && utf8.RuneCountInString(key) < 32:
 		return fmt.Errorf("%s is shorter than 32 characters", name)
 	}
 	return nil
