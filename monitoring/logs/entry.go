@@ -155,7 +155,7 @@ func value(v any) string {
 	if err != nil {
 		return strconv.Quote(err.Error())
 	}
-	return string(text)
+	return harmless(string(text))
 }
 
 // harmless keeps what a client has put into the log from telling a terminal what to do.

@@ -88,7 +88,7 @@ func TestALineForPeople(t *testing.T) {
 func TestALineCannotTalkToTheTerminal(t *testing.T) {
 	t.Parallel()
 	got := printed(t, false,
-		`{"message":"a\u001b[2Jb\nc","uri":"/\u001b[2J","agent":"x\u001b y","\u001bname":"\u009b","stack":"s\u001b[2J\r"}`,
+		`{"message":"a\u001b[2Jb\nc","uri":"/\u001b[2J","agent":"x\u001b y","\u001bname":"\u009b","list":["\u009b\u007f"],"stack":"s\u001b[2J\r"}`,
 		"plain \x1b[2J\rtext")
 	for _, r := range got {
 		if r != '\n' && (r < ' ' || r >= 0x7f && r < 0xa0) {

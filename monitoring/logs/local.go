@@ -92,14 +92,16 @@ func (l *local) lines(name, service string) ([]entry, error) {
 		if e.time.IsZero() { // of several lines the first has the time
 			e.time, e.request = l.last[name].time, l.last[name].request
 		}
+		if e.time.IsZero() { // what died at its start wrote nothing else
+			e.time = info.ModTime()
+		}
 		l.last[name] = e
 		found = append(found, e)
 	}
 	return found, nil
 }
 
-// matching leaves what is asked for, in the slice that it is given. A line of which nobody
-// knows the time counts as older than anything, and is left out.
+// matching leaves what is asked for, in the slice that it is given.
 func matching(found []entry, q query) []entry {
 	oldest := time.Now().Add(-q.since)
 	return slices.DeleteFunc(found, func(e entry) bool {

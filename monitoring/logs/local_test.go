@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -60,6 +62,20 @@ func TestTheSameQuestionsAreAnsweredFromFiles(t *testing.T) {
 	}
 }
 
+// A program that dies at its start writes no time.
+func TestTheLastWordsOfAStartAreShown(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "web.log", "fatal error: out of memory\ngoroutine 1\n")
+	var out strings.Builder
+	if err := run(t.Context(), []string{"-local", dir, "-since", "1m"}, os.Getenv, &out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "out of memory") || !strings.Contains(out.String(), "goroutine 1") {
+		t.Errorf("printed %q", &out)
+	}
+}
+
 func TestWhereNothingRanThereIsNoLog(t *testing.T) {
 	t.Parallel()
 	err := run(t.Context(), []string{"-local", t.TempDir()}, os.Getenv, &strings.Builder{})
@@ -99,5 +115,34 @@ func TestAFileIsFollowed(t *testing.T) {
 	step(news)
 	if want := "one | | two | new api |"; strings.Join(got, " ") != want {
 		t.Errorf("found %v, want %s", got, want)
+	}
+}
+
+// burst is a source with n lines, to which n more come at once.
+type burst struct {
+	n    int
+	stop func()
+}
+
+func (b *burst) find(context.Context, query) ([]entry, error) { return make([]entry, b.n), nil }
+
+func (b *burst) news(context.Context, query) ([]entry, error) {
+	defer func() { b.n = 0 }()
+	b.stop()
+	return make([]entry, b.n), nil
+}
+
+// --lines is for what is there already: whoever follows gets all that comes.
+func TestABurstIsFollowedWhole(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out strings.Builder
+	err := show(ctx, &burst{5, cancel}, query{lines: 2}, true, printer{out: bufio.NewWriter(&out)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(out.String(), "\n"); got != 2+5 {
+		t.Errorf("%d lines were printed, want 2 that were there and 5 that came", got)
 	}
 }

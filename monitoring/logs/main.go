@@ -91,10 +91,11 @@ func show(ctx context.Context, from source, q query, follow bool, p printer) err
 	if err != nil {
 		return err
 	}
+	found = newest(found, q.lines)
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
-		if err := p.print(newest(found, q.lines)); err != nil || !follow {
+		if err := p.print(found); err != nil || !follow {
 			return err
 		}
 		select {
@@ -106,6 +107,8 @@ func show(ctx context.Context, from source, q query, follow bool, p printer) err
 		if found, err = from.news(ctx, q); err != nil && ctx.Err() == nil {
 			return err
 		}
+		// All of it: --lines is for what was there already.
+		found = newest(found, len(found))
 	}
 }
 
