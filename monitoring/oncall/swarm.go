@@ -129,17 +129,15 @@ func (d *doctor) swarm(lists manager.Lists) (found []check) {
 				whole++
 			}
 		}
+		// What watches may well go on where the product is gone.
+		if i == 0 && len(found) == 0 {
+			found = append(found, check{Case: "stack " + stack, Aim: "is deployed", State: broken, Found: "the Swarm has no service of it"})
+		}
 		if whole > 0 {
 			found = append(found, check{
 				Case: "stack " + stack, Aim: "all services whole", State: fine, Found: fmt.Sprintf("services that are whole: %d", whole),
 			})
 		}
-	}
-	if len(found) == 0 {
-		found = append(found, check{
-			Case: "stack " + d.stacks[0], Aim: "is deployed", State: broken,
-			Found: fmt.Sprintf("the Swarm has no service of the stacks %s", strings.Join(d.stacks, ", ")),
-		})
 	}
 	found = append(found, d.nodes(manager.ByHost(lists.Nodes))...)
 	return append(found, d.change(services)...)

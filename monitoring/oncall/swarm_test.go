@@ -165,8 +165,12 @@ func TestWhatIsWrongInASwarm(t *testing.T) {
 		},
 		{
 			"nothing is deployed", func(l *manager.Lists) { l.Services = nil },
-			"stack minitwit", broken, "no service of the stacks minitwit, monitoring", "",
+			"stack minitwit", broken, "the Swarm has no service of it", "",
 		},
+		{"only what watches is deployed", func(l *manager.Lists) {
+			l.Services = l.Services[:1]
+			l.Services[0].Spec.Name, l.Services[0].Spec.Labels[manager.StackLabel] = "monitoring_prometheus", "monitoring"
+		}, "stack minitwit", broken, "the Swarm has no service of it", ""},
 		{"monitoring is whole", func(l *manager.Lists) {
 			l.Services[1].Spec.Name, l.Services[1].Spec.Labels[manager.StackLabel] = "monitoring_prometheus", "monitoring"
 		}, "stack monitoring", fine, "services that are whole: 1", ""},
