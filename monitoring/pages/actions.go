@@ -79,7 +79,7 @@ func crashLoop(_ context.Context, w *world) error {
 	return nil
 }
 
-func calmDown(_ context.Context, w *world) error { w.helper(); return nil }
+func calmDown(_ context.Context, w *world) error { w.stopHelper(); return nil }
 
 // lockTable holds a lock that writers of a table wait for until they give up. SHARE keeps
 // out INSERT and UPDATE and lets SELECT in, so that latest can still be read.
@@ -92,7 +92,8 @@ func lockTable(table string) func(context.Context, *world) error {
 // fillDatabase takes all connections that anybody may have, and each that becomes free.
 // Those that are kept for superusers are left, or endHelper could not end it.
 func fillDatabase(ctx context.Context, w *world) error {
-	if err := w.sql(ctx, w.pg.URL("postgres"), "CREATE ROLE greedy LOGIN"); err != nil {
+	// A try before may have made the role.
+	if err := w.sql(ctx, w.pg.URL("postgres"), "DROP ROLE IF EXISTS greedy", "CREATE ROLE greedy LOGIN"); err != nil {
 		return err
 	}
 	// The first psql asks whether there is one left; only then the second takes it for good.
@@ -104,7 +105,7 @@ func fillDatabase(ctx context.Context, w *world) error {
 // endHelper ends it here and in the database, which would not notice its death before
 // its statement ends.
 func endHelper(ctx context.Context, w *world) error {
-	w.helper()
+	w.stopHelper()
 	return w.sql(ctx, w.pg.URL("postgres"), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '"+helperName+"'")
 }
 
@@ -136,7 +137,7 @@ func loseNode(_ context.Context, w *world) error {
 		m.close(victim)
 	}
 	w.manager.change(func(m *manager) { m.down = map[string]bool{victim: true} })
-	w.replicas.each(onNode(victim), func(r *replica) { r.process.signal(syscall.SIGKILL); r.node = "n1" })
+	w.replicas.each(onNode(victim), func(r *replica) { r.process.signal(syscall.SIGKILL); w.replicas.move(r, "n1") })
 	return nil
 }
 
@@ -147,7 +148,7 @@ func returnNode(_ context.Context, w *world) (err error) {
 		err = joined(err, m.open("n3"))
 	}
 	w.manager.change(func(m *manager) { m.down = nil })
-	w.replicas.each(func(r *replica) bool { return r.slot == 3 }, func(r *replica) { r.node = "n3" })
+	w.replicas.each(func(r *replica) bool { return r.slot == 3 }, func(r *replica) { w.replicas.move(r, "n3") })
 	return joined(err, w.programs["node.3"].start())
 }
 
@@ -195,16 +196,14 @@ func serveTLS(lasts time.Duration) func(context.Context, *world) error {
 		}
 		server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })}
 		go func() { _ = server.Serve(l) }()
-		w.addr["tls"] = l.Addr().String()
 		w.helper = func() { _ = server.Close() }
-		return w.tell()
+		return w.tellOf(l.Addr().String())
 	}
 }
 
 func endTLS(_ context.Context, w *world) error {
-	w.helper()
-	w.addr["tls"] = ""
-	return w.tell()
+	w.stopHelper()
+	return w.tellOf("")
 }
 
 const textfileFlag = "--collector.textfile.directory="
@@ -229,7 +228,7 @@ func played(program, collector string, text func() string) func(context.Context,
 
 func unplayed(program string) func(context.Context, *world) error {
 	return func(_ context.Context, w *world) error {
-		w.helper()
+		w.stopHelper()
 		p := w.programs[program]
 		p.stop()
 		p.argv, p.env = w.commandLine(program)

@@ -98,6 +98,21 @@ func (w *world) targetsFile(job string) string { return filepath.Join(w.dir, "ta
 // name them, and everything else as it is. It is called when the health of a replica has
 // changed, and by faults that add a target or take one away.
 func (w *world) tell() error {
+	w.telling.Lock()
+	defer w.telling.Unlock()
+	return w.writeTargets()
+}
+
+// tellOf tells of a site with a certificate, too, or of none any more.
+func (w *world) tellOf(site string) error {
+	w.telling.Lock()
+	defer w.telling.Unlock()
+	w.site = site
+	return w.writeTargets()
+}
+
+// writeTargets needs telling.
+func (w *world) writeTargets() error {
 	all := map[string][]group{
 		"api":          {{Targets: w.replicas.targets("api", true)}},
 		"web":          {{Targets: w.replicas.targets("web", true)}},
@@ -149,8 +164,8 @@ func (w *world) probes() (groups []group) {
 			})
 		}
 	}
-	if w.addr["tls"] != "" {
-		groups = append(groups, group{[]string{"https://" + w.addr["tls"] + "/"}, map[string]string{"surface": "web", "probe": "certificate", "node": "public"}})
+	if w.site != "" {
+		groups = append(groups, group{[]string{"https://" + w.site + "/"}, map[string]string{"surface": "web", "probe": "certificate", "node": "public"}})
 	}
 	return groups
 }

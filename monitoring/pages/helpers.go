@@ -13,9 +13,18 @@ const helperName = "drill"
 // startHelper runs a program that is part of a fault, until the fault's mend.
 func (w *world) startHelper(argv ...string) error {
 	p := &process{name: "helper", dir: w.dir, argv: argv, env: []string{"PGAPPNAME=" + helperName}}
-	// Before it starts, so that mend has something to call in any case.
+	// Before it starts: it may have started something before it failed.
 	w.helper = p.stop
 	return p.start()
+}
+
+// stopHelper ends what the present fault goes on with. Where making the fault failed before
+// that, there is nothing to end.
+func (w *world) stopHelper() {
+	if w.helper != nil {
+		w.helper()
+		w.helper = nil
+	}
 }
 
 // every does something at once and then regularly, until the func that it gives is called.

@@ -21,7 +21,7 @@ type load struct {
 const (
 	requestsASecond = 12
 	pagesASecond    = 4
-	loadActions     = 100_000 // two hours
+	loadActions     = 100_000 // with as many reads 200,000 requests: four and a half hours
 )
 
 // startLoad makes w.load, which goes on until it is stopped or its actions are over. What was

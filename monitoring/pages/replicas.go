@@ -172,6 +172,13 @@ func (r *replicas) serves(one *replica) bool {
 	return one.healthy
 }
 
+// move lets the manager say that a replica is on another node.
+func (r *replicas) move(one *replica, node string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	one.node = node
+}
+
 // each does something to all replicas that match. It holds no lock meanwhile: to stop a
 // process takes its time.
 func (r *replicas) each(match func(*replica) bool, do func(*replica)) {

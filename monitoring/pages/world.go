@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"minitwit/service/dbtest"
@@ -31,8 +32,13 @@ type world struct {
 	load     *load
 	addr     map[string]string // "prometheus.1" → 127.0.0.1:port
 	programs map[string]*process
-	helper   func() // ends what the present fault goes on with
+	helper   func() // ends what the present fault goes on with; nil: nothing
 	closers  []func()
+
+	// telling lets one write the files of targets at a time: whoever watches the replicas, and
+	// the faults. It also guards site.
+	telling sync.Mutex
+	site    string // 127.0.0.1:port of what serves TLS, or ""
 }
 
 // watchers are the programs that watch, without the deadman, which stands outside: renew
@@ -90,6 +96,9 @@ func (w *world) migrate(ctx context.Context) error {
 	}
 	select {
 	case <-p.exited:
+		if !p.cmd.ProcessState.Success() {
+			return fmt.Errorf("minitwit migrate up: %v; its log is migrate.log", p.cmd.ProcessState)
+		}
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
