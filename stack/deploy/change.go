@@ -13,7 +13,8 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 )
 
-// verbScale sets how many replicas services have. The next deploy keeps it.
+// verbScale sets how many replicas services have. The next deploy keeps it, where
+// place.env does not say otherwise.
 func (d *deployment) verbScale(ctx context.Context, f flags) error {
 	wanted, err := parseScale(f.rest)
 	if err != nil {
@@ -26,9 +27,16 @@ func (d *deployment) verbScale(ctx context.Context, f flags) error {
 			if d.before.services[name].Spec.Mode.Replicated == nil {
 				return failure{exitUsage, "scale", fmt.Errorf("%s has no service %q with replicas; it has %s", d.place.name, name, strings.Join(d.before.names(), ", "))}
 			}
-			d.place.settings[strings.ToUpper(name)+"_REPLICAS"] = strconv.FormatUint(n, 10)
+			setting := strings.ToUpper(name) + "_REPLICAS"
+			if kept := d.place.settings[setting]; kept != "" {
+				d.say.note("place.env says %s=%s, and the next deploy will set that again", setting, kept)
+			}
+			d.place.settings[setting] = strconv.FormatUint(n, 10)
 		}
 		if err := d.render(ctx); err != nil {
+			return err
+		}
+		if err := d.endRehearsal(ctx); err != nil { // of a client that died
 			return err
 		}
 		// The job also refuses more connections than the database allows.

@@ -27,9 +27,10 @@ func (d *deployment) docker(ctx context.Context, args ...string) (out []byte, er
 	return out, err
 }
 
-// unreachable is what the CLI says where it did not come so far as to ask.
+// noLeader tells whether a manager that answers can do nothing, or none could be reached.
 func noLeader(err error) bool { return unreachable.MatchString(err.Error()) }
 
+// unreachable is what the CLI says where it did not come so far as to ask.
 var unreachable = regexp.MustCompile(`(?i)cannot connect|error during connect|connection refused|no route to host|i/o timeout|deadline exceeded|does not have a leader`)
 
 // dockerAt runs the CLI against one manager. away says that this one could not be asked, so

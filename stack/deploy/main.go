@@ -126,10 +126,14 @@ func open(f flags, name string, say *progress) (d *deployment, err error) {
 func (d *deployment) close() { _ = os.RemoveAll(d.work) } //nolint:gosec // made by MkdirTemp
 
 func run(ctx context.Context, f flags, out io.Writer, say *progress) error {
-	d, err := open(f, f.place, say)
+	first := f
+	if f.verb == "promote" {
+		first.set = nil // --set is for the place that is deployed to
+	}
+	d, err := open(first, f.place, say)
 	if err != nil {
 		// --json answers, too, where the place itself cannot be read.
-		return (&deployment{}).report(f, out, failure{exitRefused, "preflight", err})
+		return (&deployment{say: say}).refuse(f, out, err)
 	}
 	defer d.close()
 	switch f.verb {
@@ -163,7 +167,7 @@ func (d *deployment) verbDeploy(ctx context.Context, f flags, out io.Writer) (er
 	d.image = cmp.Or(f.image, d.place.settings["IMAGE"])
 	if len(f.rest) > 0 {
 		if d.image, err = d.find(ctx, f.rest[0]); err != nil {
-			return err
+			return d.refuse(f, out, err)
 		}
 	}
 	return d.report(f, out, d.deploy(ctx, out))
@@ -180,7 +184,7 @@ func (d *deployment) find(ctx context.Context, version string) (string, error) {
 		return "", err
 	}
 	for _, r := range all {
-		if r.Version == version || len(version) >= 6 && strings.HasPrefix(short(r.Image), version) {
+		if r.is(version) {
 			return r.Image, nil
 		}
 	}
@@ -203,18 +207,18 @@ func (d *deployment) verbCheck(ctx context.Context) error {
 func (d *deployment) verbRollback(ctx context.Context, f flags, out io.Writer) error {
 	v, err := d.swarm.look(ctx, d.place.stack())
 	if err != nil {
-		return err
+		return d.refuse(f, out, err)
 	}
 	all, err := releases(ctx, d.swarm, d.place.stack())
 	if err != nil {
-		return err
+		return d.refuse(f, out, err)
 	}
 	r, found := before(all, v.services["api"].image())
 	if len(f.rest) > 0 {
-		r, found = good(all, func(r record) bool { return r.Version == f.rest[0] || strings.HasPrefix(short(r.Image), f.rest[0]) })
+		r, found = good(all, func(r record) bool { return r.is(f.rest[0]) })
 	}
 	if !found {
-		return fmt.Errorf("no release to go back to; ./scripts/run.sh releases %s lists what was here", d.place.name)
+		return d.refuse(f, out, fmt.Errorf("no release to go back to; ./scripts/run.sh releases %s lists what was here", d.place.name))
 	}
 	d.image, d.quick = r.Image, true
 	return d.report(f, out, d.deploy(ctx, out))
@@ -228,18 +232,23 @@ func (d *deployment) verbPromote(ctx context.Context, f flags, out io.Writer) er
 	}
 	all, err := releases(ctx, d.swarm, d.place.stack())
 	if err != nil {
-		return err
+		return d.refuse(f, out, err)
 	}
 	if len(all) == 0 || all[0].Result != resultOK {
-		return fmt.Errorf("the last deploy to %s did not go well; ./scripts/run.sh releases %s says how it ended", d.place.name, d.place.name)
+		return d.refuse(f, out, fmt.Errorf("the last deploy to %s did not go well; ./scripts/run.sh releases %s says how it ended", d.place.name, d.place.name))
 	}
 	to, err := open(f, f.rest[0], d.say)
 	if err != nil {
-		return err
+		return d.refuse(f, out, err)
 	}
 	defer to.close()
 	to.image, to.version = all[0].Image, all[0].Version
 	return to.report(f, out, to.deploy(ctx, out))
+}
+
+// refuse reports what keeps a verb from beginning.
+func (d *deployment) refuse(f flags, out io.Writer, err error) error {
+	return d.report(f, out, failure{exitRefused, "preflight", err})
 }
 
 // report prints the result, on standard output where --json asks for it. What was refused is in
@@ -247,8 +256,9 @@ func (d *deployment) verbPromote(ctx context.Context, f flags, out io.Writer) er
 func (d *deployment) report(f flags, out io.Writer, failed error) error {
 	d.record.blame(failed)
 	if f.json {
+		// Whoever reads it may have gone: what became of the place is told by the exit code.
 		if err := json.NewEncoder(out).Encode(d.record); err != nil {
-			return err
+			d.say.note("the result could not be printed: %v", err)
 		}
 	}
 	if failed == nil && d.record.Result == resultOK {

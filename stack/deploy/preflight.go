@@ -200,7 +200,8 @@ func (d *deployment) showChanges(ctx context.Context, last record, out io.Writer
 	return err
 }
 
-// versionOf gives the name of a release that was here before, else its digest's beginning.
+// versionOf gives the name of a release that was here before, else the one it comes with or
+// the place's, else its digest's beginning.
 func (d *deployment) versionOf(all []keptRecord) string {
 	for _, r := range all {
 		if r.Image == d.image && r.Version != "" {

@@ -50,11 +50,17 @@ func (r *record) blame(failed error) {
 	}
 }
 
+// is tells whether people mean this release: its version, or the beginning of its digest,
+// 6 characters or more.
+func (r record) is(version string) bool {
+	return r.Version == version || len(version) >= 6 && strings.HasPrefix(short(r.Image), version)
+}
+
 // keep writes a record down and removes the oldest above recordsKept; the newest that went
 // well stays. r is a copy: the message is cut in what is kept, not in what --json prints.
 func (r record) keep(ctx context.Context, m *managers, stack string) error {
 	if len(r.Message) > recordMessageSize {
-		r.Message = r.Message[:recordMessageSize]
+		r.Message = strings.ToValidUTF8(r.Message[:recordMessageSize], "")
 	}
 	data, err := json.Marshal(r)
 	if err != nil {
