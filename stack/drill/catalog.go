@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// catalog is all drills, in the order in which `all` makes them: those of the short
-// form first; then such that one often leaves the replicas as the next wants them.
+// catalog is all drills, in the order in which `all` makes them, such that one often
+// leaves the replicas as the next wants them.
 var catalog = []drill{
 	{name: "rolling-update", what: "a new release of both services", make: rollingUpdate},
 	{name: "bad-image", what: "a release that exits at once", make: faulty("exit")},

@@ -103,7 +103,7 @@ func (r *run) lose(ctx context.Context, how string) error {
 	})
 }
 
-// returned brings the victim back and spreads the replicas again.
+// returned brings the victim back. It may stay empty: Swarm moves nothing to it.
 func returned(how string) func(context.Context, *run) error {
 	return func(ctx context.Context, r *run) error {
 		err := r.lab.do(ctx, how, r.victim)

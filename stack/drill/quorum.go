@@ -26,7 +26,7 @@ func firstAlone(ctx context.Context, r *run) error {
 
 // loseQuorum ends two of three managers. The third one's replicas must serve on,
 // although nothing can be scheduled any more; then it is made a Swarm of one, by
-// the recovery that docs/swarm.md describes, and two empty machines join it.
+// the recovery that docs/operations.md describes, and two empty machines join it.
 func loseQuorum(ctx context.Context, r *run) error {
 	r.cluster.alive = r.spare
 	err := r.strike("kill n2 and n3", func() error {

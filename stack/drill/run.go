@@ -224,7 +224,7 @@ func (r *run) counted() []sample {
 	return slices.DeleteFunc(r.load.all(), func(s sample) bool { return s.began.Before(r.warm) })
 }
 
-// tail keeps the load on until enough was sent, and none of it failed for a while.
+// tail keeps the load on for a while, and until enough was sent: what fails late is counted.
 func (r *run) tail(ctx context.Context) error {
 	enough := cmp.Or(aimOf(r.drill.name).orSent(r.sent).sent, fewest)
 	// The number of requests is held against nothing then, and at watchedRate it takes long.

@@ -127,7 +127,10 @@ func ordinaryLoad(ctx context.Context, r *run) error {
 			return err
 		}
 		// The next update has to take the release that does not run now.
-		r.before, _ = r.cluster.look(ctx)
+		var err error
+		if r.before, err = r.cluster.look(ctx); err != nil {
+			return err
+		}
 	}
 	return pass(ctx, r.fault.Add(length))
 }
