@@ -158,29 +158,39 @@ func drill(ctx context.Context, o options, dir string, chosen []fault, out, prog
 	defer func() { w.load.stop() }()
 	for i, f := range chosen {
 		fmt.Fprintf(progress, "[%d/%d] ==> %s: %s\n", i+1, len(chosen), f.name, f.what)
-		for try := 1; ; try++ {
-			perform := w.perform
-			if len(f.want) == 0 {
-				perform = w.spend
-			}
-			r := perform(ctx, f, progress)
-			// What was found until an interrupt says nothing of the fault.
-			if ctx.Err() != nil {
-				return results, ctx.Err()
-			}
-			results = append(results, r)
-			if o.json {
-				err = errors.Join(err, json.NewEncoder(out).Encode(r))
-			} else {
-				fmt.Fprintf(progress, "    %s\n", strings.Join(r.row(), " | "))
-			}
-			if r.OK || try >= o.tries {
-				break
-			}
-			fmt.Fprintf(progress, "    once more, try %d of %d\n", try+1, o.tries)
+		tried, failed := w.try(ctx, o, f, out, progress)
+		results, err = append(results, tried...), errors.Join(err, failed)
+		if ctx.Err() != nil {
+			return results, ctx.Err()
 		}
 	}
 	return results, err
+}
+
+// try makes one fault, again after a miss where --tries allows it, and gives the result of each
+// time. Its error is that a result could not be printed.
+func (w *world) try(ctx context.Context, o options, f fault, out, progress io.Writer) (results []result, err error) {
+	perform := w.perform
+	if len(f.want) == 0 {
+		perform = w.spend
+	}
+	for n := 1; ; n++ {
+		r := perform(ctx, f, progress)
+		// What was found until an interrupt says nothing of the fault.
+		if ctx.Err() != nil {
+			return results, err
+		}
+		results = append(results, r)
+		if o.json {
+			err = errors.Join(err, json.NewEncoder(out).Encode(r))
+		} else {
+			fmt.Fprintf(progress, "    %s\n", strings.Join(r.row(), " | "))
+		}
+		if r.OK || n >= o.tries {
+			return results, err
+		}
+		fmt.Fprintf(progress, "    once more, try %d of %d\n", n+1, o.tries)
+	}
 }
 
 // healthy tells whether every replica of the Swarm is; the old system does not run then.

@@ -49,6 +49,14 @@ misuse() {
 	exit 2
 }
 
+# confirmed QUESTION asks somebody, if somebody is there.
+confirmed() {
+	local answer
+	[[ -t 0 && -t 2 ]] || return 1
+	read -r -p "$1 [y/N] " answer
+	[[ $answer == [yY]* ]]
+}
+
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # make_state makes the folder. Others may pass through it, because the database

@@ -309,19 +309,15 @@ cmd_clean() {
 		esac
 		shift
 	done
-	[[ -z $data || -n $yes ]] || confirm
+	if [[ -n $data && -z $yes ]]; then
+		[[ -t 0 && -t 2 ]] || die 'clean --data removes the database for good; without a terminal to ask on, add --yes'
+		confirmed 'Remove the database of this clone and all in it?' || die 'nothing removed'
+	fi
 	lock
 	down
 	step 'removing what was built'
 	rm -rf "${BIN%/*}" "$STATE/log" "$STATE/run"
 	[[ -z $data ]] || remove_data
-}
-
-confirm() {
-	local answer
-	[[ -t 0 ]] || die 'clean --data removes the database for good; without a terminal to ask on, add --yes'
-	read -r -p 'Remove the database of this clone and all in it? [y/N] ' answer
-	[[ $answer == [yY]* ]] || die 'nothing removed'
 }
 
 # remove_data takes the keys with the data: passwords without their key are as

@@ -180,11 +180,3 @@ timed() {
 	}
 	TIMES+=" $1 $((SECONDS - began)) s"
 }
-
-# confirmed QUESTION asks somebody, if somebody is there.
-confirmed() {
-	local answer
-	[[ -t 0 && -t 2 ]] || return 1
-	read -r -p "$1 [y/N] " answer
-	[[ $answer == [yY]* ]]
-}
