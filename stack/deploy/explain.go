@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ const logLines = "8"
 func (d *deployment) explain(ctx context.Context, v view, name string, t swarm.Task) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	text := fmt.Sprintf("%s on %s: %s", nameOf(name, t), v.node(t), meaning(trouble(t)))
+	text := fmt.Sprintf("%s on %s: %s", nameOf(name, t), v.node(t), meaning(cmp.Or(trouble(t), "it has ended with exit code 0, by itself or since it did not become healthy")))
 	if said := d.lastCheck(ctx, t); said != "" {
 		text += "\n  its last healthcheck said: " + said
 	}

@@ -210,6 +210,14 @@ func address(n swarm.Node) string {
 	return host
 }
 
+// over tells whether a task has ended that should go on: it has failed, or it is complete, which
+// only a job's may be. A node asks a task to end that is unhealthy while it starts; where it does
+// so with exit code 0, Swarm calls it complete, says no word of an error, and starts another one
+// for ever. What is asked to end by an update is shut down, not complete.
+func over(t swarm.Task) bool {
+	return trouble(t) != "" || t.Status.State == swarm.TaskStateComplete && t.JobIteration == nil
+}
+
 // trouble gives what ended a task, or nothing if it has not failed.
 func trouble(t swarm.Task) string {
 	switch t.Status.State {

@@ -45,11 +45,12 @@ func sameUpdate(a, b *swarm.UpdateStatus) bool {
 	return a != nil && b != nil && a.StartedAt != nil && b.StartedAt != nil && a.StartedAt.Equal(*b.StartedAt)
 }
 
-// failure finds the newest task that has failed and was not known before. With a nil map all count.
+// failure finds the newest task that is over, should run, and was not known before. With a nil
+// map all count.
 func (v view) failure(known map[string]bool) (name string, newest swarm.Task, found bool) {
 	for _, service := range v.names() {
 		for _, t := range v.services[service].tasks {
-			if trouble(t) != "" && !known[t.ID] && (!found || t.Status.Timestamp.After(newest.Status.Timestamp)) {
+			if over(t) && !known[t.ID] && (!found || t.Status.Timestamp.After(newest.Status.Timestamp)) {
 				name, newest, found = service, t, true
 			}
 		}
@@ -57,12 +58,12 @@ func (v view) failure(known map[string]bool) (name string, newest swarm.Task, fo
 	return name, newest, found
 }
 
-// troubled are the tasks that have failed.
+// troubled are the tasks that are over, though they should run.
 func (v view) troubled() map[string]bool {
 	ids := map[string]bool{}
 	for _, s := range v.services {
 		for _, t := range s.tasks {
-			if trouble(t) != "" {
+			if over(t) {
 				ids[t.ID] = true
 			}
 		}

@@ -82,6 +82,21 @@ func TestOnlyNewFailuresOfTheReleaseCount(t *testing.T) {
 	}
 }
 
+// So ends one that never becomes healthy and heeds SIGTERM.
+func TestAReplicaThatIsCompleteHasFailed(t *testing.T) {
+	t.Parallel()
+	s := serviceOf(newImage, nil, newImage)
+	s.tasks[0].Status.State = swarm.TaskStateComplete
+	v := view{services: map[string]service{"api": s}}
+	if _, _, found := v.failureOf(newImage, nil); !found {
+		t.Error("a replica that has ended by itself is no failure")
+	}
+	s.tasks[0].JobIteration = &swarm.Version{}
+	if _, _, found := v.failureOf(newImage, nil); found {
+		t.Error("the task of a job that is complete is a failure")
+	}
+}
+
 func TestSettledMeansEveryTaskAsTheServiceSays(t *testing.T) {
 	t.Parallel()
 	restarted := serviceOf(newImage, nil, newImage, newImage)
