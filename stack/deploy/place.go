@@ -46,7 +46,17 @@ func readPlace(repo, dir, name string, more []string) (place, error) {
 	extra, err := parseSettings(strings.Join(more, "\n"))
 	// Before the secrets are looked for, since --set may name another file.
 	maps.Copy(p.settings, extra)
-	return p, errors.Join(err, p.findSecrets(), p.checkNumbers())
+	return p, errors.Join(err, p.checkManagers(), p.findSecrets(), p.checkNumbers())
+}
+
+// example is what config init writes where an address has to be filled in.
+const example = "@HOST"
+
+func (p place) checkManagers() error {
+	if m := p.settings["MANAGERS"]; strings.Contains(m, example) {
+		return fmt.Errorf("MANAGERS is %q: write the address of a manager instead of HOST", m)
+	}
+	return nil
 }
 
 // parseSettings reads lines NAME=value. It is no shell: nothing is expanded, and quotes
@@ -124,6 +134,9 @@ func secretSHA(path string) (string, error) {
 	}
 	if len(strings.TrimSpace(string(content))) == 0 {
 		return "", fmt.Errorf("%s is empty", path)
+	}
+	if strings.Contains(string(content), example) {
+		return "", fmt.Errorf("%s is the example that config init wrote: fill it in", path)
 	}
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])[:12], nil

@@ -71,6 +71,15 @@ func TestAPlaceSaysAllThatIsWrongAtOnce(t *testing.T) {
 			t.Errorf("it does not say %q:\n%v", want, err)
 		}
 	}
+	dir = folder(t, map[string]string{
+		"place.env": "MANAGERS=ssh://root@HOST\n", "database.url": "postgres://minitwit:PASSWORD@HOST:5432/minitwit?sslmode=verify-full\n",
+	})
+	_, err = readPlace("../..", dir, "production", nil)
+	for _, want := range []string{`MANAGERS is "ssh://root@HOST"`, "database.url is the example"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("of what was not filled in it does not say %q:\n%v", want, err)
+		}
+	}
 	if _, err := readPlace("../..", filepath.Join(dir, "none"), "none", nil); err == nil || !strings.Contains(err.Error(), "config init none") {
 		t.Errorf("no folder: %v", err)
 	}
