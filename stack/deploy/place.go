@@ -49,11 +49,14 @@ func readPlace(repo, dir, name string, more []string) (place, error) {
 	return p, errors.Join(err, p.checkManagers(), p.findSecrets(), p.checkNumbers())
 }
 
-// example is what config init writes where an address has to be filled in.
-const example = "@HOST"
+// What config init writes where something has to be filled in (scripts/lib/deploy.sh).
+const (
+	exampleManager  = "ssh://root@HOST"
+	exampleDatabase = "PASSWORD@HOST:"
+)
 
 func (p place) checkManagers() error {
-	if m := p.settings["MANAGERS"]; strings.Contains(m, example) {
+	if m := p.settings["MANAGERS"]; slices.Contains(strings.Fields(m), exampleManager) {
 		return fmt.Errorf("MANAGERS is %q: write the address of a manager instead of HOST", m)
 	}
 	return nil
@@ -135,7 +138,7 @@ func secretSHA(path string) (string, error) {
 	if len(strings.TrimSpace(string(content))) == 0 {
 		return "", fmt.Errorf("%s is empty", path)
 	}
-	if strings.Contains(string(content), example) {
+	if strings.Contains(string(content), exampleDatabase) {
 		return "", fmt.Errorf("%s is the example that config init wrote: fill it in", path)
 	}
 	sum := sha256.Sum256(content)
