@@ -45,7 +45,9 @@ network namespace of its own. Needs root, on Debian or Ubuntu on amd64.
                        others join it as new machines
   registry stop · start
   db stop · start      end the database, start it
-  db blackhole · mend  let what nodes and database say to each other vanish, or arrive
+  db blackhole         let what nodes and database say to each other vanish
+  db full · stuck      take nearly all connections, or lock the table latest
+  db mend              end any of the three
   db psql [ARGS…]      psql as the superuser
   db rotate · rotated  prepare another login with a new password, end the old one's
 TEXT
@@ -87,8 +89,8 @@ check_push() {
 check_push_edge() { [[ $# == 0 ]] || misuse 'lab push-edge takes no arguments'; }
 
 check_db() {
-	[[ ${1:-} == psql || ($# == 1 && " stop start blackhole mend rotate rotated " == *" $1 "*) ]] ||
-		misuse 'lab db knows stop, start, blackhole, mend, psql, rotate and rotated'
+	[[ ${1:-} == psql || ($# == 1 && " stop start blackhole full stuck mend rotate rotated " == *" $1 "*) ]] ||
+		misuse 'lab db knows stop, start, blackhole, full, stuck, mend, psql, rotate and rotated'
 }
 
 check_edge() { [[ $# == 1 && " up down " == *" $1 "* ]] || misuse 'lab edge knows up and down'; }
@@ -183,6 +185,7 @@ lab_down() {
 	done
 	if net_exists; then
 		lab_db_stop
+		stop hold
 		stop oncall
 		stop deadman
 		stop registry
@@ -404,7 +407,9 @@ lab_db() {
 	start) lab_db_up ;;
 	stop) lab_db_stop && note 'PostgreSQL stopped' ;;
 	blackhole) hole_dig && note 'the database is in a black hole' ;;
-	mend) hole_fill && note 'the database is reachable' ;;
+	full) lab_db_full ;;
+	stuck) lab_db_hold 1 'BEGIN;' 'LOCK TABLE latest IN SHARE MODE;' && note 'the table latest is locked against writers' ;;
+	mend) hole_fill && stop hold && note 'the database is reachable' ;;
 	psql) lab_psql "${@:2}" ;;
 	rotate) lab_db_rotate ;;
 	rotated) lab_db_rotated ;;

@@ -122,6 +122,26 @@ other_login() { [[ $(login_of "$STATE/database.url") == minitwit ]] && echo mini
 
 lab_psql() { in_ns "$(pg_bin)/psql" -X -h 127.0.0.1 -U postgres -d postgres "$@"; }
 
+# lab_db_hold N SQL… keeps so many connections, each with a begun script, until `lab db mend`.
+# pgbench sleeps, not the server: their end is noticed at once. It counts microseconds in 32 bits.
+lab_db_hold() {
+	local n=$1
+	printf '%s\n' "${@:2}" '\sleep 2000 s' >"$STATE/hold.sql"
+	stop hold
+	detach "$STATE/log/hold.log" ip netns exec "$NS" "$(pg_bin)/pgbench" -h 127.0.0.1 -U postgres -n -c "$n" -f "$STATE/hold.sql" minitwit
+	remember hold
+	until [[ $(lab_psql -At -c "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'") == "$n" ]]; do
+		running hold || failed_with "$STATE/log/hold.log" 'the connections could not be held'
+		sleep 0.1
+	done
+}
+
+# lab_db_full leaves four, three of which only a superuser may have.
+lab_db_full() {
+	lab_db_hold "$(lab_psql -At -c "SELECT current_setting('max_connections')::int - 4 - count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")"
+	note 'the connections of the database are used up'
+}
+
 lab_db_stop() {
 	lab_db_alive || return 0
 	lab_pg "$(pg_bin)/pg_ctl" stop -D "$LAB_PG/data" -m fast -w -t 60 >/dev/null || die 'PostgreSQL did not stop'
