@@ -31,6 +31,7 @@ type load struct {
 	samples []sample
 
 	enough chan struct{}
+	ending sync.Once
 	done   sync.WaitGroup
 	report simulate.Report
 	err    error
@@ -148,10 +149,10 @@ func (l *load) all() []sample {
 	return append([]sample(nil), l.samples...)
 }
 
-// stop ends the load and gives what reading back found. It may be called once. With an error it
-// is not known what was lost.
+// stop ends the load and gives what reading back found; called again, the same. With an error
+// it is not known what was lost.
 func (l *load) stop() (simulate.Report, error) {
-	close(l.enough)
+	l.ending.Do(func() { close(l.enough) })
 	l.done.Wait()
 	if v := l.report.Verification; !v.Done {
 		return l.report, fmt.Errorf("not verified: %s: %w", v.Problem, l.err)

@@ -39,10 +39,11 @@ func (n notice) name() string {
 
 // call is what on-call should hear of a drill: nothing, if nothing is wanted.
 type call struct {
-	want []string                          // alerts, any of which is right
-	may  []string                          // that may come as well; any other is a wrong one
-	aim  seconds                           // from the fault until it arrives
-	mend func(context.Context, *run) error // what on-call would do, where the drill's restore is not that
+	want   []string                          // alerts, any of which is right
+	may    []string                          // that may come as well; any other is a wrong one
+	aim    seconds                           // from the fault until it arrives
+	ticket bool                              // it arrives where tickets do, which ring nobody
+	mend   func(context.Context, *run) error // what on-call would do, where the drill's restore is not that
 }
 
 // Consequences that whoever is woken may be told of too.
@@ -68,6 +69,16 @@ var calls = map[string]call{
 	"db-down-60s":       {want: []string{"DatabaseDown"}, may: append([]string{"EndpointDown"}, burn...), aim: 60},
 	"db-blackhole":      {may: append([]string{"DatabaseDown", "EndpointDown"}, burn...)},
 	"hang-task":         {may: burn},
+	"crash-loop":        {want: []string{"CrashLooping"}, may: append([]string{"ReplicaMissing"}, burn...), aim: 240}, // it waits for the fourth end
+	"replica-missing":   {want: []string{"ReplicaMissing"}, may: burn, aim: 210},
+	"database-full":     {want: []string{"DatabaseConnectionsExhausted"}, may: append([]string{"DatabaseDown"}, burn...), aim: 120},
+	"latest-stuck":      {want: []string{"LatestStagnant"}, may: append([]string{"SimulatorSilent"}, burn...), aim: 150},
+	"simulator-silent":  {want: []string{"SimulatorSilent"}, aim: 300},
+	"disk-filling":      {want: []string{"DiskFillsSoon"}, aim: 150},
+	"clock-off":         {want: []string{"ClockSkew"}, aim: 300, ticket: true},
+	"backup-old":        {want: []string{"BackupTooOld"}, aim: 1200, ticket: true},
+	"prometheus-dead":   {want: []string{"PrometheusMissing"}, aim: 480, ticket: true},
+	"one-alertmanager":  {want: []string{"AlertmanagerMissing"}, aim: 480, ticket: true},
 	"quorum-lost":       {want: []string{"QuorumLost"}, may: append([]string{"NodeDown", "DeadMan"}, nodeGone.may...), aim: 120, mend: watchAgain},
 }
 
@@ -180,16 +191,20 @@ func (r *run) over(ctx context.Context) error {
 // awaitPage waits for the page that the fault is worth, before it is undone. It waits for twice
 // the aim, so that a late page is seen to be late. Whether one came is for judge to tell.
 func (r *run) awaitPage(ctx context.Context) {
+	limit := time.Until(r.fault.Add(time.Duration(2*calls[r.drill.name].aim) * time.Second))
+	_ = wait.Until(ctx, max(limit, time.Second), "a page", r.called)
+}
+
+// called tells whether on-call has heard of the fault. Where nobody watches, or nothing is to
+// be heard, there is nothing to wait for.
+func (r *run) called() bool {
 	c := calls[r.drill.name]
-	if r.telephone == "" || len(c.want) == 0 {
-		return
-	}
-	limit := time.Until(r.fault.Add(time.Duration(2*c.aim) * time.Second))
-	_ = wait.Until(ctx, max(limit, time.Second), "a page", func() bool {
-		return slices.ContainsFunc(r.telephone.since(r.fault), func(n notice) bool {
-			return n.From != "ticket" && slices.Contains(c.want, n.Alert)
-		})
-	})
+	return r.telephone == "" || len(c.want) == 0 || slices.ContainsFunc(r.telephone.since(r.fault), c.right)
+}
+
+// right tells whether a notice is the one that the fault is worth, by the way that it has to come.
+func (c call) right(n notice) bool {
+	return slices.Contains(c.want, n.Alert) && (n.From == "ticket") == c.ticket
 }
 
 // judge sorts what was heard. An all-clear before the mend, of what has fired since the
@@ -201,12 +216,12 @@ func (c call) judge(got []notice, fault, mended time.Time) (h heard) {
 		at := since(fault, n.At)
 		fired[n.name()] = fired[n.name()] || !n.Resolved
 		switch {
-		case n.From == "ticket":
+		case n.From == "ticket" && !c.right(n):
 		case n.Resolved && fired[n.name()] && n.At.Before(mended) && slices.Contains(c.want, n.Alert):
 			h.Wrong = append(h.Wrong, fmt.Sprintf("all-clear of %s after %g s", n.name(), float64(at)))
 		case n.Resolved:
 			h.AllClear = &at
-		case slices.Contains(c.want, n.Alert):
+		case c.right(n):
 			if h.Page == "" {
 				h.Page, h.After = n.name(), &at
 			}

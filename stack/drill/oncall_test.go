@@ -57,6 +57,19 @@ func TestWhatOnCallHeardIsJudged(t *testing.T) {
 			want:   heard{Page: "EndpointDown", After: after(40), Wrong: []string{"all-clear of EndpointDown after 80 s"}, AllClear: after(100)},
 			missed: []string{"wrong page: all-clear of EndpointDown after 80 s"},
 		},
+		{
+			what: "a ticket where one is right, by the way of tickets only", drill: "clock-off",
+			got: []notice{
+				said(start, 180, "ticket", "TargetDown", "", false), said(start, 185, "ticket", "ClockSkew", "n3", false),
+				said(start, 190, "page", "ClockSkew", "n3", false),
+			},
+			want:   heard{Page: "ClockSkew n3", After: after(185), Wrong: []string{"ClockSkew n3 after 190 s"}},
+			missed: []string{"wrong page: ClockSkew n3 after 190 s"},
+		},
+		{
+			what: "a ticket where a page is wanted", drill: "kill-node", got: []notice{said(start, 20, "ticket", "NodeDown", "n3", false)},
+			missed: []string{"no page"},
+		},
 		{what: "silence is right where there is nothing to do", drill: "kill-task"},
 	} {
 		h := calls[c.drill].judge(c.got, start, start.Add(time.Duration(c.mended)*time.Second))

@@ -27,7 +27,7 @@ var outcomes = []attempt{
 	{name: "one-of-two", what: "only the UI is dead in its place", image: faultyImage, set: fault(onlyReal("web", "exit")), exit: 1, caught: "Swarm", runs: "old"},
 	{name: "soak", what: "healthy in its place, and every answer of the UI wrong", image: faultyImage, set: fault(onlyReal("web", "shape")), exit: 1, caught: "soak", runs: "old"},
 	{name: "no-room", what: "no node has the memory that it reserves", image: nextImage, set: []string{"OVERLAYS=stack/lab.yml stack/lab/no-room.yml"}, exit: 1, caught: "schema", runs: "old"},
-	{name: "registry", what: "the registry is away, and no node has the image", image: absentImage, exit: 1, caught: "schema", runs: "old", before: registryAway, after: registryBack},
+	{name: "registry", what: "the registry is away, and no node has the image", image: absentImage, exit: 1, caught: "schema", runs: "old", before: do("registry", "stop"), after: do("registry", "start")},
 	{name: "manager", what: "the manager that is asked dies in the rollout", image: nextImage, runs: "new", at: "rollout", before: asked, hit: killAsked, after: returned("start")},
 	{name: "interrupt-schema", what: "Ctrl-C in the schema's job", image: currentImage, exit: 130, caught: "Ctrl-C", runs: "old", at: "schema", hit: interrupt},
 	{name: "interrupt-rehearsal", what: "Ctrl-C in the rehearsal", image: currentImage, exit: 130, caught: "Ctrl-C", runs: "old", at: "rehearsal", hit: interrupt},
@@ -37,10 +37,6 @@ var outcomes = []attempt{
 	{name: "stale", what: "somebody's client died a minute ago", image: currentImage, runs: "new", before: lockHeld(70 * time.Second), after: lockFreed},
 	{name: "old-cli", what: "the docker CLI is too old", image: currentImage, set: []string{"DOCKER=STATE/old-docker"}, exit: 3, caught: "preflight", before: oldCLI},
 }
-
-func registryAway(ctx context.Context, r *run) error { return r.lab.do(ctx, "registry", "stop") }
-
-func registryBack(ctx context.Context, r *run) error { return r.lab.do(ctx, "registry", "start") }
 
 // asked makes the manager that a deploy asks first the victim: the first of the place's.
 // Clients of its ports are not counted.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"minitwit/service/wait"
@@ -13,10 +12,20 @@ import (
 // heals, and are part of no other form.
 var watched = []drill{
 	{name: "old-system", what: "what was dead for five days: one process, a bug of the UI ends it", apart: true, quiet: true, prepare: deployOld, make: killOld, restore: deployNew},
-	{name: "api-dead", what: "no replica of the API is left", apart: true, make: gone(stackName + "_api=3")},
-	{name: "web-dead", what: "no replica of the UI is left", apart: true, make: gone(stackName + "_web=3")},
-	{name: "monitoring-dead", what: "both Prometheus end", apart: true, make: gone("monitoring_prometheus=2")},
-	{name: "alertmanager-dead", what: "both Alertmanagers end", apart: true, make: gone("monitoring_alertmanager=2")},
+	{name: "api-dead", what: "no replica of the API is left", apart: true, make: scaled(stackName+"_api", 3, 0)},
+	{name: "web-dead", what: "no replica of the UI is left", apart: true, make: scaled(stackName+"_web", 3, 0)},
+	{name: "monitoring-dead", what: "both Prometheus end", apart: true, make: scaled("monitoring_prometheus", 2, 0)},
+	{name: "alertmanager-dead", what: "both Alertmanagers end", apart: true, make: scaled("monitoring_alertmanager", 2, 0)},
+	{name: "prometheus-dead", what: "one of the two Prometheus ends", apart: true, make: scaled("monitoring_prometheus", 2, 1)},
+	{name: "one-alertmanager", what: "one of the two Alertmanagers ends", apart: true, make: scaled("monitoring_alertmanager", 2, 1)},
+	{name: "crash-loop", what: "one replica of the API is killed whenever it runs", apart: true, make: killAgain},
+	{name: "replica-missing", what: "one replica of the API has no node to run on", apart: true, make: lasting("n3 may not run the API, nor another node two of it", noThirdNode), restore: anyNode},
+	{name: "database-full", what: "somebody else uses up the database's connections", apart: true, make: lasting("the connections are taken", do("db", "full")), restore: databaseReturned},
+	{name: "latest-stuck", what: "requests arrive and latest stays", apart: true, make: lasting("its table is locked", do("db", "stuck")), restore: databaseReturned},
+	{name: "simulator-silent", what: "the simulator stops", apart: true, make: silence},
+	{name: "disk-filling", what: "a twenty-fifth of a node's disk is left", apart: true, make: lasting("n3 gets a large file", fillDisk), restore: emptyDisk},
+	{name: "clock-off", what: "a node's clock is half a minute ahead", apart: true, make: lasting("the clock of n3 is set", clockAhead), restore: clockBack},
+	{name: "backup-old", what: "the last backup is two days old", apart: true, make: lasting("the job's file says so", backupAt("2 days ago")), restore: backupAt("now")},
 	{name: "ordinary-load", what: "a quarter of an hour without a fault, with two rolling updates", apart: true, make: ordinaryLoad},
 }
 
@@ -28,33 +37,13 @@ const watchedRate = 2
 func withCalls() (drills []drill) {
 	for _, name := range []string{
 		"api-dead", "web-dead", "db-down-60s", "kill-task", "monitoring-dead", "alertmanager-dead",
-		"ordinary-load", "bad-image", "kill-node", "old-system", "quorum-lost",
+		"crash-loop", "replica-missing", "database-full", "latest-stuck", "simulator-silent", "disk-filling", "clock-off", "backup-old",
+		"prometheus-dead", "one-alertmanager", "ordinary-load", "bad-image", "kill-node", "old-system", "quorum-lost",
 	} {
 		d, _ := find(name)
 		drills = append(drills, d)
 	}
 	return drills
-}
-
-// gone takes all replicas of a service away, until on-call knows, and brings them back.
-// replicas is SERVICE=N, with the N that it has to have again.
-func gone(replicas string) func(context.Context, *run) error {
-	service, _, _ := strings.Cut(replicas, "=")
-	return func(ctx context.Context, r *run) error {
-		scale := func(to string) error { return r.lab.do(ctx, "docker", "service", "scale", "--detach", to) }
-		if err := r.strike("scale "+service+" to 0", func() error { return scale(service + "=0") }); err != nil {
-			return err
-		}
-		r.awaitPage(ctx)
-		r.mended = time.Now()
-		r.say("scale %s", replicas)
-		var last error
-		err := wait.Until(ctx, patience, "the managers to take it", func() bool { last = scale(replicas); return last == nil })
-		if err != nil {
-			return errors.Join(err, last)
-		}
-		return r.recovered(ctx, "all replicas", nil)
-	}
 }
 
 // oldOverlay makes one process of both services, and oldWebPort lets the one that is empty

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"minitwit/service/wait"
+)
+
+// lasting makes a fault that stays until on-call knows. The drill's restore takes it away.
+func lasting(what string, begin func(context.Context, *run) error) func(context.Context, *run) error {
+	return func(ctx context.Context, r *run) error {
+		if err := r.strike(what, func() error { return begin(ctx, r) }); err != nil {
+			return err
+		}
+		r.awaitPage(ctx)
+		r.mended = time.Now()
+		return nil
+	}
+}
+
+// do calls a verb of the lab.
+func do(args ...string) func(context.Context, *run) error {
+	return func(ctx context.Context, r *run) error { return r.lab.do(ctx, args...) }
+}
+
+// placed changes what the API's service asks of its nodes; replicas that are where they may be stay.
+func placed(args ...string) func(context.Context, *run) error {
+	return do(slices.Concat([]string{"docker", "service", "update", "--quiet", "--detach"}, args, []string{stackName + "_api"})...)
+}
+
+// What lasting faults are made of and, as restore is called twice and also where nothing was
+// begun, what is no harm once more. None of them is on a node where Prometheus runs.
+var (
+	// Stopped first: start-first would keep the old replica until the new one runs.
+	noThirdNode = placed("--update-order", "stop-first", "--constraint-add", "node.hostname!=n3", "--replicas-max-per-node", "1")
+	anyNode     = placed("--update-order", "start-first", "--constraint-rm", "node.hostname!=n3", "--replicas-max-per-node", "0")
+	// Nothing is written: a file may have blocks that nobody has filled.
+	fillDisk   = do("ssh", "n3", "fallocate -l $(df -B1 --output=avail,size / | awk 'NR == 2 {print $1 - int($2 / 25)}') /filler")
+	emptyDisk  = do("ssh", "n3", "rm -f /filler")
+	clockAhead = do("ssh", "n3", "date -s '30 seconds' >/dev/null && touch /run/ahead")
+	clockBack  = do("ssh", "n3", "[ ! -e /run/ahead ] || { rm /run/ahead && date -s '30 seconds ago' >/dev/null; }")
+)
+
+// backupAt leaves what the job of a backup at that time would (monitoring/README.md).
+func backupAt(when string) func(context.Context, *run) error {
+	return do("ssh", "n1", "date -d '"+when+"' '+minitwit_backup_last_success_timestamp_seconds %s' >/var/lib/node_exporter/backup.prom")
+}
+
+// scaled takes some or all of a service's tasks away, until on-call knows, and brings them back.
+func scaled(service string, all, left int) func(context.Context, *run) error {
+	return func(ctx context.Context, r *run) error {
+		scale := func(to int) error {
+			return r.lab.do(ctx, "docker", "service", "scale", "--detach", fmt.Sprintf("%s=%d", service, to))
+		}
+		if err := r.strike(fmt.Sprintf("scale %s to %d", service, left), func() error { return scale(left) }); err != nil {
+			return err
+		}
+		r.awaitPage(ctx)
+		r.mended = time.Now()
+		r.say("scale %s to %d", service, all)
+		var last error
+		err := wait.Until(ctx, patience, "the managers to take it", func() bool { last = scale(all); return last == nil })
+		if err != nil {
+			return errors.Join(err, last)
+		}
+		return r.recovered(ctx, "all replicas", nil)
+	}
+}
+
+// killAgain kills one replica of the API whenever it runs, until on-call knows.
+func killAgain(ctx context.Context, r *run) error {
+	slot := r.before.tasks["api"][0].Slot
+	_ = r.strike("SIGKILL to one replica, and to each that takes its place", func() error { return nil })
+	_, err := r.cluster.await(ctx, "a page", func(s snapshot) bool {
+		for _, t := range s.running("api") {
+			if t.Slot != slot {
+				continue
+			}
+			if engine, id, err := r.cluster.container(ctx, s, t); err == nil {
+				_, _ = engine.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: "KILL"}) // it may have ended by itself
+			}
+		}
+		return r.called()
+	})
+	if err != nil {
+		return err
+	}
+	r.mended = time.Now()
+	return r.recovered(ctx, "all replicas", nil)
+}
+
+// silence ends the load, until on-call knows, and begins another.
+func silence(ctx context.Context, r *run) error {
+	var lost int
+	if err := r.strike("nobody sends anything", func() error {
+		report, err := r.load.stop()
+		lost = report.Verification.Lost.Total()
+		return err
+	}); err != nil {
+		return err
+	}
+	r.awaitPage(ctx)
+	r.mended = time.Now()
+	r.say("the load begins again")
+	if err := r.warmUp(ctx); err != nil {
+		return err
+	}
+	if lost > 0 {
+		return fmt.Errorf("%d acknowledged writes lost before the silence", lost)
+	}
+	return nil
+}
