@@ -67,6 +67,7 @@ var meanings = []struct{ words, plain string }{
 	{"unhealthy container", "its healthcheck failed until Swarm ended it"},
 	{"non-zero exit (137)", "killed: it took more memory than its limit, or somebody killed it"},
 	{"non-zero exit (2)", "the program refused its settings, or panicked"},
+	{"no longer meets constraints", "the node lacks what the service asks for: the memory or the processor that it reserves, or a label"},
 	{"insufficient resources", "no node has the memory or the processor that it reserves"},
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -150,5 +151,19 @@ func TestAReplicaHasToEndByItself(t *testing.T) {
 	}
 	if _, err := endedWell("api", task(swarm.TaskStateShutdown, 137)); err == nil {
 		t.Error("one that was killed passes")
+	}
+}
+
+func TestSwarmsWordsAreExplained(t *testing.T) {
+	t.Parallel()
+	for words, want := range map[string]string{
+		"assigned node no longer meets constraints": "memory",
+		"task: non-zero exit (137)":                 "killed",
+		"some other words":                          "",
+	} {
+		got := meaning(words)
+		if !strings.HasPrefix(got, words) || !strings.Contains(got, want) || want == "" && got != words {
+			t.Errorf("%q is explained as %q, want %q in it", words, got, want)
+		}
 	}
 }
