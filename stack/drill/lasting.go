@@ -12,7 +12,8 @@ import (
 	"minitwit/service/wait"
 )
 
-// lasting makes a fault that stays until on-call knows. The drill's restore takes it away.
+// lasting makes a fault that stays until on-call knows. The drill's restore takes it away: here
+// already, since an all-clear before mended is a false one.
 func lasting(what string, begin func(context.Context, *run) error) func(context.Context, *run) error {
 	return func(ctx context.Context, r *run) error {
 		if err := r.strike(what, func() error { return begin(ctx, r) }); err != nil {
@@ -20,7 +21,7 @@ func lasting(what string, begin func(context.Context, *run) error) func(context.
 		}
 		r.awaitPage(ctx)
 		r.mended = time.Now()
-		return nil
+		return r.drill.restore(ctx, r)
 	}
 }
 
