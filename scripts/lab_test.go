@@ -88,6 +88,7 @@ func TestLabNodesDifferOnlyInWhoTheyAre(t *testing.T) {
 		"init=/sbin/lab-init", "lab.host=n1 lab.ip=10.77.0.11 lab.key=AAAAKEY",
 		"if=virtio,snapshot=on", // or one node would write to the disk of all
 		"n1.raw,format=raw,if=virtio,cache=unsafe",
+		"panic=10", "i6300esb -action watchdog=reset", // or a hung manager would stay one
 	} {
 		if !strings.Contains(line, want) {
 			t.Errorf("n1 is started without %q: %s", want, line)

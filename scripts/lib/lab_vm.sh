@@ -102,22 +102,24 @@ container_weight() { if running oncall; then echo 100; else echo 1000; fi; }
 
 # vm_command N ACCEL prints qemu's command line, a word a line. The emulated
 # processor has SSE and AES, which this one does for it, and no AVX: where programs
-# find that they use it, and its emulation is slower than doing without.
+# find that they use it, and its emulation is slower than doing without. A kernel that
+# panics starts anew, and so does a node that hangs, by its watchdog (init.sh): a manager
+# that stays as it is would be the second one lost in any drill that takes another.
 vm_command() {
 	local n=$1 cpu=host accel=kvm
 	[[ $2 == kvm ]] || cpu=Westmere accel=tcg,thread=multi,tb-size=512
 	printf '%s\n' qemu-system-x86_64 -name "minitwit-n$n" -M q35 -accel "$accel" -cpu "$cpu" \
 		-smp 1 -m "${MINITWIT_LAB_MEMORY:-2000}" -nodefaults -display none \
 		-kernel "$(kernel)" -initrd "$(initrd)" \
-		-append "console=ttyS0 root=/dev/vda rw init=/sbin/lab-init net.ifnames=0 mitigations=off quiet lab.host=n$n lab.ip=$(address "$n") lab.key=$(cut -d ' ' -f 2 "$STATE/ssh.pub") lab.weight=$(container_weight)" \
+		-append "console=ttyS0 root=/dev/vda rw init=/sbin/lab-init panic=10 net.ifnames=0 mitigations=off quiet lab.host=n$n lab.ip=$(address "$n") lab.key=$(cut -d ' ' -f 2 "$STATE/ssh.pub") lab.weight=$(container_weight)" \
 		-drive "file=$DISK,format=raw,if=virtio,snapshot=on" \
 		-drive "file=$STATE/n$n.raw,format=raw,if=virtio,cache=unsafe" \
 		-netdev "tap,id=net,ifname=tap$n,script=no,downscript=no" \
 		-device "virtio-net-pci,netdev=net,mac=52:54:00:77:00:1$n" \
-		-device virtio-rng-pci -serial "file:$STATE/log/console-n$n.log"
+		-device i6300esb -action watchdog=reset -device virtio-rng-pci -serial "file:$STATE/log/console-n$n.log"
 }
 
-# vm_start N. The root disk is new at each start, as after a repair; the engine's
+# vm_start N. The root disk is new at each start of qemu, as after a repair; the engine's
 # data survives, as after a power cut. cache=unsafe leaves the writing to this
 # machine, which goes on when qemu is killed.
 vm_start() {
