@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"io"
 	"testing"
 	"time"
 
@@ -31,6 +33,18 @@ func TestAnUpdateIsAnotherByItsOwnTime(t *testing.T) {
 	} {
 		if got := c.now.ended("api", swarm.UpdateStateCompleted, c.before); got != c.want {
 			t.Errorf("%s: ended = %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// A drill may end before it has chosen a node, as where the lab is not in order.
+func TestNoNodeIsBroughtBackThatWasNotTaken(t *testing.T) {
+	t.Parallel()
+	for name, restore := range map[string]func(context.Context, *run) error{
+		"start": returned("start"), "mend": returned("mend"), "undrained": undrained,
+	} {
+		if err := restore(t.Context(), &run{bench: &bench{lab: lab{script: "false", log: io.Discard}, cluster: &cluster{}}}); err != nil {
+			t.Errorf("%s: %v, want nothing done", name, err)
 		}
 	}
 }

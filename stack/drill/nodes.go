@@ -106,6 +106,10 @@ func (r *run) lose(ctx context.Context, how string) error {
 // returned brings the victim back. It may stay empty: Swarm moves nothing to it.
 func returned(how string) func(context.Context, *run) error {
 	return func(ctx context.Context, r *run) error {
+		// Where the drill ended before it chose one, nothing is to be brought back.
+		if r.victim == "" {
+			return nil
+		}
 		err := r.lab.do(ctx, how, r.victim)
 		r.cluster.alive = nodeNames
 		if err != nil {
@@ -151,6 +155,9 @@ func (s snapshot) has(node, service string) bool {
 }
 
 func undrained(ctx context.Context, r *run) error {
+	if r.victim == "" {
+		return nil
+	}
 	return r.changeNode(ctx, r.victim, func(spec *swarm.NodeSpec) { spec.Availability = swarm.NodeAvailabilityActive })
 }
 
