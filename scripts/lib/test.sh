@@ -199,9 +199,13 @@ part_smoke() {
 	check smoke drills as_run drill smoke --rate 8 --sent 1500 --patience 15s --tries 2
 }
 
-# smoke_ended STATUS ends the lab that smoke began. Of a failure it shows how all stood.
+# smoke_ended STATUS ends the lab that smoke began. Of a failure it shows how all stood, and
+# what the nodes said last: their logs go with the lab.
 smoke_ended() {
-	(($1 == 0)) || as_run lab status >&2 || true
+	(($1 == 0)) || {
+		as_run lab status || true
+		as_root tail -n 30 "$STATE"/lab/log/console-n?.log || true
+	} >&2
 	as_run lab down
 }
 
