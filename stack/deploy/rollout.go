@@ -92,8 +92,8 @@ func patiently(ctx context.Context, do func() error) error {
 // reason says why Swarm gave up a service: its newest failed task in the task's own
 // words, since Swarm's own message names none.
 func (d *deployment) reason(ctx context.Context, v view, known map[string]bool, name, why string) error {
-	if service, t, found := v.failure(known); found {
-		return fmt.Errorf("given up by Swarm: %s: %w", name, d.explain(ctx, v, service, t))
+	if _, t, found := v.only(name).failure(known); found {
+		return fmt.Errorf("given up by Swarm: %w", d.explain(ctx, v, name, t))
 	}
 	return fmt.Errorf("given up by Swarm: %s: %s", name, why)
 }

@@ -58,6 +58,12 @@ func (v view) failure(known map[string]bool) (name string, newest swarm.Task, fo
 	return name, newest, found
 }
 
+// only leaves one service.
+func (v view) only(name string) view {
+	v.services = map[string]service{name: v.services[name]}
+	return v
+}
+
 // troubled are the tasks that are over, though they should run.
 func (v view) troubled() map[string]bool {
 	ids := map[string]bool{}

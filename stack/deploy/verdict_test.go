@@ -83,6 +83,24 @@ func TestOnlyNewFailuresOfTheReleaseCount(t *testing.T) {
 	}
 }
 
+// What Swarm gave up is explained by a task of its own, though another service's failed later.
+func TestAServiceIsExplainedByItsOwnTasks(t *testing.T) {
+	t.Parallel()
+	v := view{services: map[string]service{}}
+	for i, name := range []string{"api", "web"} {
+		s := serviceOf(newImage, nil, newImage)
+		s.tasks[0].ID = name
+		s.tasks[0].Status = swarm.TaskStatus{State: swarm.TaskStateFailed, Err: "exit (1)", Timestamp: time.Unix(int64(i), 0)}
+		v.services[name] = s
+	}
+	if _, task, found := v.only("api").failure(nil); !found || task.ID != "api" {
+		t.Errorf("api is explained by %q (%v)", task.ID, found)
+	}
+	if name, _, _ := v.failure(nil); name != "web" {
+		t.Errorf("the newest failure of all is of %q", name)
+	}
+}
+
 // So ends one that never becomes healthy and heeds SIGTERM.
 func TestAReplicaThatIsCompleteHasFailed(t *testing.T) {
 	t.Parallel()
