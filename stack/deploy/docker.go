@@ -27,8 +27,11 @@ func (d *deployment) docker(ctx context.Context, args ...string) (out []byte, er
 	return out, err
 }
 
-// noLeader tells whether a manager that answers can do nothing, or none could be reached.
-func noLeader(err error) bool { return unreachable.MatchString(err.Error()) }
+// passing tells whether the managers may do it a moment later: none led or could be reached, or
+// what docker stack deploy changes was changed between its look and its update (moby/moby#39891).
+func passing(err error) bool {
+	return unreachable.MatchString(err.Error()) || strings.Contains(err.Error(), "update out of sequence")
+}
 
 // unreachable is what the CLI says where it did not come so far as to ask.
 var unreachable = regexp.MustCompile(`(?i)cannot connect|error during connect|connection refused|no route to host|i/o timeout|deadline exceeded|does not have a leader`)

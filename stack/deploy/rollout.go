@@ -72,13 +72,13 @@ func (v view) runs(images map[string]string) bool {
 	return true
 }
 
-// patiently tries something that may be done twice until it succeeds, for a minute: the
-// managers may be choosing another leader.
+// patiently tries something that may be done twice until it succeeds, for a minute, where what
+// stands against it is passing.
 func patiently(ctx context.Context, do func() error) error {
 	end := time.Now().Add(time.Minute)
 	for {
 		err := do()
-		if err == nil || time.Now().After(end) || !noLeader(err) {
+		if err == nil || time.Now().After(end) || !passing(err) {
 			return err
 		}
 		select {

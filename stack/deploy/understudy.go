@@ -30,7 +30,7 @@ func (d *deployment) deployRehearsal(ctx context.Context, replicas bool) error {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return err
 	}
-	return d.stackDeploy(ctx, d.rehearsalStack(), file)
+	return patiently(ctx, func() error { return d.stackDeploy(ctx, d.rehearsalStack(), file) })
 }
 
 // schema runs the image's own migrations, once on each node.
