@@ -9,9 +9,10 @@ help_image() {
 usage: ./scripts/run.sh image PLACE
 
 Builds the commit's image, pushes it to the REPOSITORY of the place and prints it by
-digest. What it holds is written to .local/releases/VERSION.cdx.json (CycloneDX), and which
-commit it is stands in its labels; docker buildx is asked to attest both, too. Needs docker
-buildx, and a clone without changes: the image has to be the commit's.
+digest. Which commit it is stands in its labels, and the modules of minitwit are written to
+.local/releases/VERSION.cdx.json (CycloneDX); docker buildx attests all that the image holds.
+Needs a builder of buildx that can (docker buildx create --use), and a clone without changes:
+the image has to be the commit's.
 TEXT
 }
 
@@ -78,9 +79,9 @@ cmd_image() {
 	[[ -z $(git -C "$ROOT" status --porcelain) ]] || die 'there are changes that are in no commit: an image has to be a commit'
 	build
 	mkdir -p "$RELEASES"
-	step 'writing down what it holds'
+	step 'writing down its modules'
 	go tool -modfile="$ROOT/tools/sbom/go.mod" cyclonedx-gomod bin -json -std -version "$(version)" \
-		-output "$RELEASES/$(version).cdx.json" "$BIN" >&2 || die 'what it holds could not be written down'
+		-output "$RELEASES/$(version).cdx.json" "$BIN" >&2 || die 'its modules could not be written down'
 	note "$(grep -c '"purl"' "$RELEASES/$(version).cdx.json") modules: ${RELEASES#"$ROOT"/}/$(version).cdx.json"
 	if lab_place "$1"; then
 		push_image release
@@ -157,10 +158,10 @@ cmd_release() {
 	timed staging "$ROOT/scripts/run.sh" deploy "$staging" "$image"
 	timed smoke "$ROOT/scripts/run.sh" smoke "$staging"
 	if [[ -z $yes ]] && ! confirmed "$version runs in $staging, and does what its users want. To $place?"; then
-		step "$version waits in $staging. What is left: ./scripts/run.sh promote $staging $place"
+		step "$version waits in $staging. What is left: ./scripts/run.sh promote $staging $place $version"
 		return
 	fi
-	timed production "$ROOT/scripts/run.sh" promote "$staging" "$place"
+	timed production "$ROOT/scripts/run.sh" promote "$staging" "$place" "$image"
 	step "$version runs in $place, $((SECONDS - began)) s after its commit was taken up:$TIMES"
 }
 
