@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# The verbs that change what runs in a place: deploy, rollback, scale, restart; releases,
-# which lists what was deployed; and config, which makes and checks a place's folder. The work is done by the program stack/deploy.
+# The verbs that change what runs in a place: deploy, rollback, promote, scale, restart and
+# maintenance; releases, which lists what was deployed; and config, which makes and checks a
+# place's folder. The work is done by the program stack/deploy.
 
 . "$ROOT/scripts/lib/lab.sh" # where the place lab is
 
@@ -25,7 +26,7 @@ What fails before the rollout touches nothing that runs. What fails later is und
 services together. PLACE is a folder of ~/.config/minitwit (MINITWIT_PLACES): config -h.
 The places `lab` and `lab-staging`, beside it, are there when the lab is up.
 
-  --dry-run        say what would change, and change nothing
+  --dry-run        say what would change, as a diff, and change nothing
   --set NAME=VALUE a setting of the place, for this time
   --json           the record of the deploy on standard output
 
@@ -47,10 +48,11 @@ TEXT
 
 help_promote() {
 	cat <<'TEXT'
-usage: ./scripts/run.sh promote FROM TO [options]
+usage: ./scripts/run.sh promote FROM TO [VERSION] [options]
 
 Deploys to the place TO what runs in FROM, by the same digest, if its deploy there went
-well: ./scripts/run.sh promote staging production. Options and exit codes: those of deploy.
+well: ./scripts/run.sh promote staging production. Where VERSION (or a digest) is named and
+FROM runs another by now, it refuses. Options and exit codes: those of deploy.
 TEXT
 }
 
@@ -60,6 +62,8 @@ usage: ./scripts/run.sh releases PLACE
 
 Lists the deploys of a place, the newest first: when, what, by whom, how it ended and why.
 The Swarm keeps the last twenty, so everybody sees the same.
+
+  --json   all of each record, for programs
 TEXT
 }
 
@@ -68,7 +72,8 @@ help_scale() {
 usage: ./scripts/run.sh scale PLACE SERVICE=N…
 
 Sets how many replicas services have, as api=5 web=3, once the database allows the
-connections that they may open. The next deploy keeps it. Exit codes: those of deploy.
+connections that they may open. The next deploy keeps it. Exit codes: those of deploy;
+--json says on standard output what came of it.
 TEXT
 }
 
@@ -77,7 +82,7 @@ help_restart() {
 usage: ./scripts/run.sh restart PLACE [SERVICE…]
 
 Starts all replicas anew, one after the other, each new one before the old one ends.
-Exit codes: those of deploy.
+Exit codes: those of deploy; --json says on standard output what came of it.
 TEXT
 }
 
@@ -88,7 +93,8 @@ usage: ./scripts/run.sh maintenance PLACE on|off
 Closes a place for its users: a page that says so, 503 with Retry-After from the API.
 Replicas are updated one after the other, so it takes as long as a deploy. The next deploy
 opens it again. On-call is paged of it: silence EndpointDown in Alertmanager first
-(./scripts/run.sh swarm tunnel leads there).
+(./scripts/run.sh swarm tunnel leads there). Exit codes: those of deploy; --json says on
+standard output what came of it.
 TEXT
 }
 

@@ -40,7 +40,8 @@ func (d *deployment) verbScale(ctx context.Context, f flags) error {
 			return err
 		}
 		// The job also refuses more connections than the database allows.
-		if err := errors.Join(d.phase(ctx, "connections", d.schema), d.undo("tidying", d.endRehearsal)); err != nil {
+		err := d.tidied(ctx, "connections", func(ctx context.Context) error { return d.phase(ctx, "connections", d.schema) })
+		if err != nil {
 			return err
 		}
 		return d.respec(ctx, "scale", func(name string, spec *swarm.ServiceSpec) bool {
@@ -89,6 +90,9 @@ func (d *deployment) verbRestart(ctx context.Context, f flags) error {
 	})
 }
 
+// closedSetting makes a replica turn everybody away.
+const closedSetting = "MAINTENANCE=true"
+
 // verbMaintenance closes a place for its users, or opens it. The API is updated like the
 // UI, one replica after the other. Only what runs is changed: the next deploy renders the files
 // again and so opens the place. A service without the variable, such as the edge, is left alone.
@@ -96,7 +100,7 @@ func (d *deployment) verbMaintenance(ctx context.Context, f flags) error {
 	if len(f.rest) != 1 || f.rest[0] != "on" && f.rest[0] != "off" {
 		return failure{exitUsage, "maintenance", errors.New("on or off?")}
 	}
-	setting := "MAINTENANCE=" + map[string]string{"on": "true", "off": "false"}[f.rest[0]]
+	setting := map[string]string{"on": closedSetting, "off": "MAINTENANCE=false"}[f.rest[0]]
 	return d.change(ctx, "maintenance "+f.rest[0], func(ctx context.Context) error {
 		return d.respec(ctx, "maintenance", func(_ string, spec *swarm.ServiceSpec) bool {
 			env := spec.TaskTemplate.ContainerSpec.Env
@@ -115,7 +119,7 @@ func (d *deployment) verbMaintenance(ctx context.Context, f flags) error {
 func (d *deployment) change(ctx context.Context, what string, do func(context.Context) error) error {
 	v, err := d.swarm.look(ctx, d.place.stack())
 	if err != nil {
-		return failure{exitRefused, "preflight", fmt.Errorf("no manager answers: %w", err)}
+		return d.blamed(ctx, exitRefused, "preflight", fmt.Errorf("no manager answers: %w", err))
 	}
 	d.before = v
 	if len(v.services) == 0 {
@@ -125,19 +129,20 @@ func (d *deployment) change(ctx context.Context, what string, do func(context.Co
 		return failure{exitRefused, "preflight", err}
 	}
 	d.image = v.services["api"].image()
-	// Never written down: releases lists deploys. The phases keep their seconds in it, and its
-	// time names the network of the job by which scale counts connections.
-	d.record = record{At: time.Now(), Seconds: map[string]float64{}}
+	// Never written down, since releases lists deploys; --json prints it. Its time also names
+	// the network of the job by which scale counts connections.
+	d.record = record{Image: d.image, By: d.by, At: time.Now(), Seconds: map[string]float64{}}
 	return d.withLock(ctx, what, func(ctx context.Context) error {
 		err := do(ctx)
 		if err == nil {
+			d.record.Result = resultOK
 			d.say.step("%s: %s, done", d.place.name, what)
 			return nil
 		}
 		if errors.As(err, new(failure)) {
 			return err
 		}
-		return d.interrupted(ctx, failure{exitUndone, strings.Fields(what)[0], err})
+		return d.blamed(ctx, exitUndone, strings.Fields(what)[0], err)
 	})
 }
 
@@ -150,10 +155,7 @@ func (d *deployment) respec(ctx context.Context, name string, edit func(string, 
 		if err == nil {
 			return nil
 		}
-		if undo := d.undo("restore", d.restore); undo != nil {
-			return failure{exitUnknown, name, fmt.Errorf("%w\nand what ran before could not be restored: %w", err, undo)}
-		}
-		return err
+		return d.restored(d.blamed(ctx, exitUndone, name, err), err)
 	})
 }
 

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+
+	"github.com/moby/moby/client"
 )
 
 // deployment is one deploy, from its preflight to its record. The preflight fills in before,
@@ -26,6 +29,7 @@ type deployment struct {
 	probing prober
 	old     figures         // how the release before answered, while the new one was rehearsed
 	guard   context.Context // ends where the lock is lost, and by nothing else
+	lock    *lock
 	record  record
 }
 
@@ -53,15 +57,16 @@ const (
 // deploy brings the image to the place, or leaves what was there. It returns a failure,
 // or nil.
 func (d *deployment) deploy(ctx context.Context, out io.Writer) error {
+	d.image = familiar(d.image)
 	d.record = record{Back: d.quick, Image: d.image, By: d.by, At: time.Now(), Seconds: map[string]float64{}}
 	if err := d.phase(ctx, "preflight", d.preflight); err != nil {
-		return failure{exitRefused, "preflight", err}
+		return d.blamed(ctx, exitRefused, "preflight", err)
 	}
 	d.say.note("%d nodes ready, %d services, image %s", len(d.before.workers()), len(d.stack.images()), short(d.image))
 	// Neither of the two answers that follow changes anything, so they need no lock.
 	last, nothing, err := d.nothingToDo(ctx)
 	if err != nil {
-		return failure{exitRefused, "preflight", err}
+		return d.blamed(ctx, exitRefused, "preflight", err)
 	}
 	if d.dryRun {
 		return d.showChanges(ctx, last, out)
@@ -71,10 +76,10 @@ func (d *deployment) deploy(ctx context.Context, out io.Writer) error {
 		d.record.Result = "unchanged"
 		return nil
 	}
-	return d.withLock(ctx, short(d.image), func(ctx context.Context) error {
+	return d.withLock(ctx, "deploy "+short(d.image), func(ctx context.Context) error {
 		// Another deploy may have ended in between.
 		if err := d.preflight(ctx); err != nil {
-			return failure{exitRefused, "preflight", err}
+			return d.blamed(ctx, exitRefused, "preflight", err)
 		}
 		return d.finish(ctx, d.locked(ctx))
 	})
@@ -83,21 +88,21 @@ func (d *deployment) deploy(ctx context.Context, out io.Writer) error {
 // withLock does something while nobody else changes the place. It frees the lock also
 // after Ctrl-C.
 func (d *deployment) withLock(ctx context.Context, what string, do func(context.Context) error) error {
-	held, err := takeLock(ctx, d.swarm, d.place.stack(), d.by, what)
+	// What has to be undone is undone after Ctrl-C, too, but not where the lock is lost: then
+	// it is another's business.
+	guard, lost := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer lost(nil)
+	held, err := takeLock(ctx, d.swarm, d.place.stack(), d.by, what, lost)
 	if err != nil {
 		var other heldError
 		if errors.As(err, &other) {
 			return failure{exitLocked, "lock", err}
 		}
-		return failure{exitRefused, "lock", err}
+		return d.blamed(ctx, exitRefused, "lock", err)
 	}
-	// What has to be undone is undone after Ctrl-C, too, but not where the lock is lost: then
-	// it is another's business.
-	guard, lost := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer lost(nil)
-	d.guard = guard
+	d.guard, d.lock = guard, held
 	// Under guard, so that it is renewed also while an interrupted deploy is undone.
-	go held.keep(guard, lost)
+	go held.keep(guard)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer context.AfterFunc(guard, func() { cancel(context.Cause(guard)) })()
 	failed := do(ctx)
@@ -114,15 +119,22 @@ func (d *deployment) withLock(ctx context.Context, what string, do func(context.
 	return failed
 }
 
+// alter is tell for what changes the place: only where the lock is still this client's.
+func (d *deployment) alter(ctx context.Context, what func(context.Context, *client.Client) error) error {
+	if err := d.lock.check(ctx); err != nil {
+		return err
+	}
+	return tell(ctx, d.swarm, what)
+}
+
 // locked does all that changes something.
 func (d *deployment) locked(ctx context.Context) error {
 	if !d.quick {
 		// Whatever came of the rehearsal, it goes before the rollout: the database's
 		// connections are planned for the update alone. No service was touched yet, so nothing
 		// has to be restored.
-		err := errors.Join(d.rehearse(ctx), d.undo("tidying", d.endRehearsal))
-		if err != nil {
-			return d.interrupted(ctx, failure{exitUndone, caughtBy(err, "rehearsal"), err})
+		if err := d.tidied(ctx, "rehearsal", d.rehearse); err != nil {
+			return err
 		}
 	}
 	for _, p := range []struct {
@@ -130,14 +142,31 @@ func (d *deployment) locked(ctx context.Context) error {
 		do   func(context.Context) error
 	}{{"rollout", d.rollout}, {"soak", d.soak}} {
 		if err := d.phase(ctx, p.name, p.do); err != nil {
-			f := failure{exitUndone, caughtBy(err, p.name), err}
-			if undo := d.undo("restore", d.restore); undo != nil {
-				return failure{exitUnknown, f.caught, fmt.Errorf("%w\nand what ran before could not be restored: %w", err, undo)}
-			}
-			return d.interrupted(ctx, f)
+			return d.restored(d.blamed(ctx, exitUndone, p.name, err), err)
 		}
 	}
 	return nil
+}
+
+// restored brings back what ran before and gives the failure, which is told first: going back
+// takes minutes. err is what came up; the failure may speak of Ctrl-C instead.
+func (d *deployment) restored(f failure, err error) error {
+	reason, _, _ := strings.Cut(f.Error(), "\n")
+	d.say.note("%s", reason)
+	if undo := d.undo("restore", d.restore); undo != nil {
+		return failure{exitUnknown, f.caught, fmt.Errorf("%w\nand what ran before could not be restored: %w", err, undo)}
+	}
+	return f
+}
+
+// tidied does what leaves a rehearsal behind, and removes that whatever came of it.
+func (d *deployment) tidied(ctx context.Context, name string, do func(context.Context) error) error {
+	f := d.blamed(ctx, exitUndone, name, do(ctx))
+	f.err = errors.Join(f.err, d.undo("tidying", d.endRehearsal))
+	if f.err == nil {
+		return nil
+	}
+	return f
 }
 
 // undo is a phase that Ctrl-C does not end. It needs guard, so it is only for what runs within
@@ -175,14 +204,15 @@ func caughtBy(err error, fallback string) string {
 	return fallback
 }
 
-// interrupted makes Ctrl-C the reason of a failure where it was: a call that was broken off
-// says nothing of the release. By then what was begun is undone. A lost lock ends ctx as well,
-// and has an exit code of its own.
-func (d *deployment) interrupted(ctx context.Context, f failure) error {
-	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errLost) {
-		f.code, f.caught, f.err = exitInterrupted, "Ctrl-C", errors.New("interrupted; what ran before runs")
+// blamed makes a failure of an error as soon as it comes up. Ctrl-C is the reason only where it
+// came before: a call that was broken off says nothing of the release, but one that failed does,
+// though somebody is impatient while it is undone. A lost lock ends ctx as well, and has an exit
+// code of its own. Without an error nothing has failed.
+func (d *deployment) blamed(ctx context.Context, code int, phase string, err error) failure {
+	if err != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), errLost) {
+		return failure{exitInterrupted, "Ctrl-C", errors.New("interrupted; what ran before runs")}
 	}
-	return f
+	return failure{code, caughtBy(err, phase), err}
 }
 
 // phase does one part, says so, and keeps its time. The seconds are in the record under this
@@ -212,6 +242,7 @@ func (d *deployment) finish(ctx context.Context, failed error) error {
 		if err := prune(ctx, d.swarm, d.place.stack()); err != nil {
 			d.say.note("old secrets and configs could not be removed: %v", err)
 		}
+		d.say.step("%s runs %s", d.place.name, short(d.image))
 	}
 	return failed
 }

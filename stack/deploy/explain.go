@@ -60,7 +60,7 @@ func (d *deployment) withLog(ctx context.Context, stack string, err error) error
 // meanings say what Swarm's words mean, where they are not clear by themselves. The first
 // that fits counts.
 var meanings = []struct{ words, plain string }{
-	{"No such image", "no node can get this image: the registry does not have the digest, or cannot be reached"},
+	{"No such image", "no node can get this image: the registry does not have the digest, or cannot be reached, or this machine is not logged in to it"},
 	{"manifest unknown", "the registry does not have this digest"},
 	{"exec format error", "the image is for another processor"},
 	{"no matching manifest", "the image is for another processor"},

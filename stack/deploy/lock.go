@@ -22,12 +22,12 @@ const (
 // errLost is the cause with which a deploy ends that has lost its lock.
 var errLost = errors.New("the lock was lost: this client did not answer for a minute, and another has taken it")
 
-// heldError says who deploys.
+// heldError says who has the lock, and for what.
 type heldError struct{ by, since, what string }
 
 func (e heldError) Error() string {
-	return fmt.Sprintf("%s deploys %s since %s; wait, or if that client has died, its lock is free %.0f s after it",
-		e.by, e.what, e.since, lockStale.Seconds())
+	return fmt.Sprintf("%s is at work here since %s (%s); wait, or if that client has died, its lock is free %.0f s after it",
+		e.by, e.since, e.what, lockStale.Seconds())
 }
 
 // lock is held from takeLock to release.
@@ -35,13 +35,15 @@ type lock struct {
 	swarm *managers
 	name  string
 	who   map[string]string // the labels that name the holder
+	lost  context.CancelCauseFunc
 }
 
-// takeLock makes the lock, or takes over one that nobody has renewed. It does not wait: where
+// takeLock makes the lock, or takes over one that nobody has renewed. lost is called where it is
+// another's later on. It does not wait: where
 // another client holds it, a heldError comes at once. The time in the label holder tells two
 // clients of one person apart.
-func takeLock(ctx context.Context, m *managers, stack, by, what string) (*lock, error) {
-	l := &lock{swarm: m, name: stack + "_deploy_lock", who: map[string]string{
+func takeLock(ctx context.Context, m *managers, stack, by, what string, lost context.CancelCauseFunc) (*lock, error) {
+	l := &lock{swarm: m, name: stack + "_deploy_lock", lost: lost, who: map[string]string{
 		"minitwit.by": by, "minitwit.since": time.Now().UTC().Format(time.RFC3339), "minitwit.what": what,
 		"minitwit.holder": fmt.Sprintf("%s-%d", by, time.Now().UnixNano()),
 	}}
@@ -134,9 +136,20 @@ func (l *lock) find(ctx context.Context) (foundLock, error) {
 	})
 }
 
-// keep renews the lock until the context ends, and ends the deploy if it is another's now,
-// or was. A lock that is gone counts as lost: another may have taken it and be done already.
-func (l *lock) keep(ctx context.Context, lost context.CancelCauseFunc) {
+// check fails where the lock is another's now, or was, and ends the deploy with it. A lock that is
+// gone counts as lost: another may have taken it and be done already. Whatever changes something
+// asks it first, since a client that was cut off for a minute does not know.
+func (l *lock) check(ctx context.Context) error {
+	found, err := l.find(ctx)
+	if err == nil && !l.holds(found) {
+		l.lost(errLost)
+		return errLost
+	}
+	return err
+}
+
+// keep renews the lock until the context ends, or the lock is lost.
+func (l *lock) keep(ctx context.Context) {
 	ticker := time.NewTicker(lockRenew)
 	defer ticker.Stop()
 	for {
@@ -150,7 +163,7 @@ func (l *lock) keep(ctx context.Context, lost context.CancelCauseFunc) {
 			continue // no manager answers; the lock may well outlast that
 		}
 		if !l.holds(found) {
-			lost(errLost)
+			l.lost(errLost)
 			return
 		}
 		_ = l.write(ctx, found.config) // in ten seconds again

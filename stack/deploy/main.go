@@ -11,7 +11,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,13 +21,17 @@ import (
 	"os/signal"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Of a terminal that is gone, or a pipe that nobody reads, only what is said is lost: what was
+	// begun is undone all the same.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	// The first Ctrl-C ends ctx, and what was begun is undone; a second one does nothing.
 	code := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	// Not deferred: os.Exit runs nothing that was.
@@ -80,7 +83,18 @@ func parseFlags(args []string) (flags, error) {
 		return f, errors.New("which place? -h says more")
 	}
 	f.verb, f.place, f.rest = words[0], words[1], words[2:]
-	return f, nil
+	return f, f.check()
+}
+
+// check refuses what would mislead: a verb that does not heed --dry-run would change something.
+func (f flags) check() error {
+	switch {
+	case f.dryRun && !slices.Contains([]string{"deploy", "rollback", "promote"}, f.verb):
+		return fmt.Errorf("%s has no --dry-run", f.verb)
+	case f.dryRun && f.json:
+		return errors.New("--dry-run prints what would change, --json a record: one of them")
+	}
+	return nil
 }
 
 // command runs a verb and gives the process's exit code.
@@ -144,106 +158,18 @@ func run(ctx context.Context, f flags, out io.Writer, say *progress) error {
 	case "promote":
 		return d.verbPromote(ctx, f, out)
 	case "scale":
-		return d.verbScale(ctx, f)
+		return d.report(f, out, d.verbScale(ctx, f))
 	case "maintenance":
-		return d.verbMaintenance(ctx, f)
+		return d.report(f, out, d.verbMaintenance(ctx, f))
 	case "restart":
-		return d.verbRestart(ctx, f)
+		return d.report(f, out, d.verbRestart(ctx, f))
 	case "check":
 		return d.verbCheck(ctx)
 	case "releases":
-		all, err := releases(ctx, d.swarm, d.place.stack())
-		if err != nil {
-			return err
-		}
-		return writeReleases(out, all)
+		return d.verbReleases(ctx, f, out)
 	default:
 		return fmt.Errorf("no verb %q", f.verb)
 	}
-}
-
-// verbDeploy: the image is the one asked for, of a release before, or the place's own.
-func (d *deployment) verbDeploy(ctx context.Context, f flags, out io.Writer) (err error) {
-	d.image = cmp.Or(f.image, d.place.settings["IMAGE"])
-	if len(f.rest) > 0 {
-		if d.image, err = d.find(ctx, f.rest[0]); err != nil {
-			return d.refuse(f, out, err)
-		}
-	}
-	return d.report(f, out, d.deploy(ctx, out))
-}
-
-// find gives the image of a version, a digest, or an image. A version is looked for in the
-// records of this place; no registry is asked.
-func (d *deployment) find(ctx context.Context, version string) (string, error) {
-	if strings.ContainsAny(version, "@/:") {
-		return version, nil
-	}
-	all, err := releases(ctx, d.swarm, d.place.stack())
-	if err != nil {
-		return "", err
-	}
-	for _, r := range all {
-		if r.is(version) {
-			return r.Image, nil
-		}
-	}
-	return "", fmt.Errorf("%s was never here; ./scripts/run.sh releases %s lists what was, and an image by digest goes as well", version, d.place.name)
-}
-
-// verbCheck says everything that a deploy would refuse. readPlace has found the rest.
-func (d *deployment) verbCheck(ctx context.Context) error {
-	// A place need not name an image, but its stack's files cannot be rendered without one.
-	d.image = d.place.text("IMAGE", "registry.example/minitwit@sha256:"+strings.Repeat("0", 64))
-	if err := d.preflight(ctx); err != nil {
-		return err
-	}
-	d.say.step("%s is complete", d.place.name)
-	return nil
-}
-
-// verbRollback goes to the release before the one that runs, or to one that was here and
-// went well.
-func (d *deployment) verbRollback(ctx context.Context, f flags, out io.Writer) error {
-	v, err := d.swarm.look(ctx, d.place.stack())
-	if err != nil {
-		return d.refuse(f, out, err)
-	}
-	all, err := releases(ctx, d.swarm, d.place.stack())
-	if err != nil {
-		return d.refuse(f, out, err)
-	}
-	r, found := before(all, v.services["api"].image())
-	if len(f.rest) > 0 {
-		r, found = good(all, func(r record) bool { return r.is(f.rest[0]) })
-	}
-	if !found {
-		return d.refuse(f, out, fmt.Errorf("no release to go back to; ./scripts/run.sh releases %s lists what was here", d.place.name))
-	}
-	d.image, d.quick = r.Image, true
-	return d.report(f, out, d.deploy(ctx, out))
-}
-
-// verbPromote deploys to a second place what runs in the first, by the same digest: what
-// was tried there and nothing else.
-func (d *deployment) verbPromote(ctx context.Context, f flags, out io.Writer) error {
-	if len(f.rest) != 1 {
-		return failure{exitUsage, "promote", errors.New("from which place to which? As staging production")}
-	}
-	all, err := releases(ctx, d.swarm, d.place.stack())
-	if err != nil {
-		return d.refuse(f, out, err)
-	}
-	if len(all) == 0 || all[0].Result != resultOK {
-		return d.refuse(f, out, fmt.Errorf("the last deploy to %s did not go well; ./scripts/run.sh releases %s says how it ended", d.place.name, d.place.name))
-	}
-	to, err := open(f, f.rest[0], d.say)
-	if err != nil {
-		return d.refuse(f, out, err)
-	}
-	defer to.close()
-	to.image, to.version = all[0].Image, all[0].Version
-	return to.report(f, out, to.deploy(ctx, out))
 }
 
 // refuse reports what keeps a verb from beginning.
@@ -260,9 +186,6 @@ func (d *deployment) report(f flags, out io.Writer, failed error) error {
 		if err := json.NewEncoder(out).Encode(d.record); err != nil {
 			d.say.note("the result could not be printed: %v", err)
 		}
-	}
-	if failed == nil && d.record.Result == resultOK {
-		d.say.step("%s runs %s", d.place.name, short(d.image))
 	}
 	return failed
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,9 +32,8 @@ func familiar(image string) string {
 }
 
 // preflight finds what would go wrong before anything is touched. It names everything
-// that is wrong at once. It sets image, before, stack and env, and is done once more under the lock.
+// that is wrong at once. It sets before, stack and env, and is done once more under the lock.
 func (d *deployment) preflight(ctx context.Context) error {
-	d.image = familiar(d.image)
 	if !byDigest.MatchString(d.image) {
 		return fmt.Errorf("%q is no image by digest (NAME@sha256:…): under a tag each node may run another program", d.image)
 	}
@@ -124,7 +124,7 @@ func checkNodes(v view) (wrong []error) {
 func checkServices(v view) (wrong []error) {
 	for _, name := range v.names() {
 		if u := v.services[name].UpdateStatus; u != nil && (u.State == swarm.UpdateStateUpdating || u.State == swarm.UpdateStateRollbackStarted) {
-			wrong = append(wrong, fmt.Errorf("service %s is being updated by somebody else: wait, look: docker service ps", name))
+			wrong = append(wrong, fmt.Errorf("service %s is being updated: wait; if nobody is at it, docker service rollback %s_%s ends it", name, v.services[name].Spec.Labels[stackLabel], name))
 		}
 	}
 	return wrong
@@ -172,7 +172,17 @@ func (d *deployment) nothingToDo(ctx context.Context) (last record, nothing bool
 			return last, false, nil
 		}
 	}
-	return last, true, nil
+	return last, !d.before.closed(), nil // a deploy ends maintenance
+}
+
+// closed tells whether run.sh maintenance has closed the place.
+func (v view) closed() bool {
+	for _, s := range v.services {
+		if c := s.Spec.TaskTemplate.ContainerSpec; c != nil && slices.Contains(c.Env, closedSetting) {
+			return true
+		}
+	}
+	return false
 }
 
 // showChanges prints what a deploy would change of the stack, as diff does: images,

@@ -50,10 +50,10 @@ func (r *record) blame(failed error) {
 	}
 }
 
-// is tells whether people mean this release: its version, or the beginning of its digest,
-// 6 characters or more.
+// is tells whether people mean this release: its version, its image, or the beginning of its
+// digest, 6 characters or more.
 func (r record) is(version string) bool {
-	return r.Version == version || len(version) >= 6 && strings.HasPrefix(short(r.Image), version)
+	return r.Version == version || r.Image == familiar(version) || len(version) >= 6 && strings.HasPrefix(short(r.Image), version)
 }
 
 // keep writes a record down and removes the oldest above recordsKept; the newest that went
@@ -95,7 +95,7 @@ func releases(ctx context.Context, m *managers, stack string) ([]keptRecord, err
 	if err != nil {
 		return nil, err
 	}
-	var all []keptRecord
+	all := []keptRecord{} // JSON of none is [], not null
 	for _, c := range found.Items {
 		r := keptRecord{id: c.ID}
 		if err := json.Unmarshal(c.Spec.Data, &r.record); err != nil {

@@ -55,6 +55,19 @@ func TestARecordBlamesWhatCaughtIt(t *testing.T) {
 	}
 }
 
+func TestAReleaseIsNamedByVersionDigestOrImage(t *testing.T) {
+	t.Parallel()
+	r := record{Version: "v2", Image: "minitwit@sha256:0123456789abcdef"}
+	for name, want := range map[string]bool{
+		"v2": true, "012345": true, "docker.io/library/minitwit@sha256:0123456789abcdef": true,
+		"v": false, "01234": false, "6789ab": false, "other@sha256:0123456789abcdef": false,
+	} {
+		if got := r.is(name); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestReleasesAreListedWithTheReason(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"reflect"
-	"slices"
 	"strconv"
 	"time"
 
@@ -24,7 +23,7 @@ func (d *deployment) rollout(ctx context.Context) error {
 	err := patiently(ctx, func() error {
 		err := d.stackDeploy(ctx, d.place.stack(), d.place.files()...)
 		// A second time would take from Swarm what it can roll back to.
-		if v, lookErr := d.swarm.look(ctx, d.place.stack()); err != nil && lookErr == nil && v.runs(images) {
+		if v, lookErr := d.swarm.look(ctx, d.place.stack()); err != nil && lookErr == nil && v.given(d.before, images) {
 			return nil
 		}
 		return err
@@ -62,10 +61,13 @@ func (d *deployment) finished(ctx context.Context, v view, images map[string]str
 	return all, nil
 }
 
-// runs tells whether the services shall run these images.
-func (v view) runs(images map[string]string) bool {
+// given tells whether Swarm has taken all services, of these images. docker stack deploy updates
+// each of them, changed or not, so each has another version than before.
+func (v view) given(before view, images map[string]string) bool {
 	for name, image := range images {
-		if v.services[name].image() != image {
+		now, there := v.services[name]
+		old, was := before.services[name]
+		if !there || now.image() != image || was && now.Version.Index == old.Version.Index {
 			return false
 		}
 	}
@@ -201,6 +203,9 @@ func (d *deployment) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.removeAdded(ctx, v); err != nil {
+		return err
+	}
 	changed := map[string]service{}
 	for _, name := range d.before.names() {
 		now, old := v.services[name], d.before.services[name]
@@ -233,11 +238,29 @@ func (d *deployment) restore(ctx context.Context) error {
 	return err
 }
 
+// removeAdded removes the services that were not there before.
+func (d *deployment) removeAdded(ctx context.Context, v view) error {
+	for _, name := range v.names() {
+		if _, was := d.before.services[name]; was {
+			continue
+		}
+		d.say.note("%s goes: it was not there before", name)
+		err := d.alter(ctx, func(ctx context.Context, c *client.Client) error {
+			_, err := c.ServiceRemove(ctx, v.services[name].ID, client.ServiceRemoveOptions{})
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // respecService gives a service another spec, whatever it has now. The version is read anew each
 // time, so that it may be tried again. The registry's login stays the one that the service has.
 func (d *deployment) respecService(ctx context.Context, name string, spec swarm.ServiceSpec) error {
 	return patiently(ctx, func() error {
-		return tell(ctx, d.swarm, func(ctx context.Context, c *client.Client) error {
+		return d.alter(ctx, func(ctx context.Context, c *client.Client) error {
 			now, err := c.ServiceInspect(ctx, name, client.ServiceInspectOptions{})
 			if err != nil {
 				return err
@@ -248,16 +271,23 @@ func (d *deployment) respecService(ctx context.Context, name string, spec swarm.
 	})
 }
 
-// jobDone tells whether the job has ended well on every node that gets tasks.
+// jobDone tells whether the job has ended well on every node that gets tasks of it. Which those
+// are, its tasks say, since a constraint may leave nodes out; Swarm makes all of them before the
+// first one can end.
 func (v view) jobDone(name string) bool {
+	ended := map[string]bool{} // by node; not there where it has no task
+	for _, t := range v.services[name].tasks {
+		ended[t.NodeID] = ended[t.NodeID] || t.Status.State == swarm.TaskStateComplete
+	}
+	some := false
 	for _, n := range v.workers() {
-		if !slices.ContainsFunc(v.services[name].tasks, func(t swarm.Task) bool {
-			return t.NodeID == n.ID && t.Status.State == swarm.TaskStateComplete
-		}) {
+		well, asked := ended[n.ID]
+		if asked && !well {
 			return false
 		}
+		some = some || asked
 	}
-	return true
+	return some
 }
 
 // settledOn tells whether a service runs an image, all of it.

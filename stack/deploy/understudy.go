@@ -88,7 +88,8 @@ func (d *deployment) understudies(ctx context.Context) error {
 		return err
 	}
 	var olds map[string][]string
-	if len(d.before.services) > 0 {
+	// One that turns everybody away is no measure.
+	if len(d.before.services) > 0 && !d.before.closed() {
 		olds = d.bases(v, 0)
 	}
 	fresh, err := d.compare(ctx, w, nil, bases, olds)
@@ -195,6 +196,9 @@ func (d *deployment) endRehearsal(ctx context.Context) error {
 		left, err := d.rehearsalLeft(ctx)
 		if err == nil && !left {
 			return nil
+		}
+		if err == nil {
+			err = d.lock.check(ctx)
 		}
 		if err == nil {
 			_, err = d.docker(ctx, "stack", "rm", d.rehearsalStack())

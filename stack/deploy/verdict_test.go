@@ -116,6 +116,80 @@ func TestAReplicaThatIsCompleteHasFailed(t *testing.T) {
 	}
 }
 
+// docker stack deploy may fail in the middle, of what runs the same image as before, too.
+func TestSwarmHasTakenAReleaseOnlyWithEachServiceOfIt(t *testing.T) {
+	t.Parallel()
+	at := func(image string, version uint64) service {
+		s := serviceOf(image, nil)
+		s.Version.Index = version
+		return s
+	}
+	both := map[string]string{"api": newImage, "web": newImage}
+	before := view{services: map[string]service{"api": at(newImage, 1), "web": at(newImage, 2)}}
+	for name, c := range map[string]struct {
+		now  view
+		want bool
+	}{
+		"none, though the images are the wanted ones": {before, false},
+		"one of two":           {view{services: map[string]service{"api": at(newImage, 3), "web": at(newImage, 2)}}, false},
+		"one is not there yet": {view{services: map[string]service{"api": at(newImage, 3)}}, false},
+		"another image":        {view{services: map[string]service{"api": at(newImage, 3), "web": at(oldImage, 4)}}, false},
+		"both":                 {view{services: map[string]service{"api": at(newImage, 3), "web": at(newImage, 4)}}, true},
+	} {
+		if got := c.now.given(before, both); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if now := before; !now.given(view{}, both) {
+		t.Error("of a first deploy there is nothing to compare with")
+	}
+}
+
+func TestAJobIsDoneOnTheNodesThatGetIt(t *testing.T) {
+	t.Parallel()
+	task := func(node string, state swarm.TaskState) swarm.Task {
+		return swarm.Task{NodeID: node, Status: swarm.TaskStatus{State: state}}
+	}
+	for name, c := range map[string]struct {
+		tasks []swarm.Task
+		want  bool
+	}{
+		"not begun":                           {nil, false},
+		"under way":                           {[]swarm.Task{task("a", swarm.TaskStateComplete), task("b", swarm.TaskStateRunning)}, false},
+		"on both":                             {[]swarm.Task{task("a", swarm.TaskStateComplete), task("b", swarm.TaskStateComplete)}, true},
+		"tried again":                         {[]swarm.Task{task("a", swarm.TaskStateShutdown), task("a", swarm.TaskStateComplete)}, true},
+		"on a node that a constraint leaves":  {[]swarm.Task{task("b", swarm.TaskStateComplete)}, true},
+		"on a node that is gone and no other": {[]swarm.Task{task("c", swarm.TaskStateComplete)}, false},
+	} {
+		v := view{nodes: map[string]swarm.Node{}, services: map[string]service{"schema": {tasks: c.tasks}}}
+		for _, id := range []string{"a", "b", "c"} {
+			n := swarm.Node{ID: id}
+			n.Spec.Availability, n.Status.State = swarm.NodeAvailabilityActive, swarm.NodeStateReady
+			if id == "c" {
+				n.Status.State = swarm.NodeStateDown
+			}
+			v.nodes[id] = n
+		}
+		if got := v.jobDone("schema"); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestMaintenanceIsSeenInWhatRuns(t *testing.T) {
+	t.Parallel()
+	s := serviceOf(newImage, nil, newImage)
+	v := view{services: map[string]service{"api": s, "edge": {}}}
+	s.Spec.TaskTemplate.ContainerSpec.Env = []string{"DRAIN=8s", "MAINTENANCE=false"}
+	if v.closed() {
+		t.Error("a place that is open is closed")
+	}
+	s.Spec.TaskTemplate.ContainerSpec.Env[1] = closedSetting
+	if !v.closed() {
+		t.Error("a closed place is open, and a deploy would have nothing to do")
+	}
+}
+
 func TestSettledMeansEveryTaskAsTheServiceSays(t *testing.T) {
 	t.Parallel()
 	restarted := serviceOf(newImage, nil, newImage, newImage)

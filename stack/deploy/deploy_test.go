@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/api/types/system"
+)
+
+func TestCtrlCIsTheReasonOnlyWhereItCameFirst(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	d, why := &deployment{}, errors.New("500")
+	f := d.blamed(ctx, exitUndone, "soak", caught{"Swarm", why})
+	if interrupt(); f.code != exitUndone || f.caught != "Swarm" || !errors.Is(f, why) {
+		t.Errorf("before it: %d, %v", f.code, f)
+	}
+	if f := d.blamed(ctx, exitRefused, "preflight", why); f.code != exitInterrupted || f.caught != "Ctrl-C" {
+		t.Errorf("after it: %d, %v", f.code, f)
+	}
+	if f := d.blamed(ctx, exitUndone, "rehearsal", nil); f.err != nil {
+		t.Errorf("what went well has failed: %v", f)
+	}
+	lost, end := context.WithCancelCause(t.Context())
+	end(errLost)
+	if f := d.blamed(lost, exitUndone, "soak", why); f.code != exitUndone {
+		t.Errorf("a lost lock is told as Ctrl-C: %v", f)
+	}
+}
+
+func TestADryRunIsRefusedWhereNobodyHeedsIt(t *testing.T) {
+	t.Parallel()
+	for words, want := range map[string]string{
+		"deploy production --dry-run":           "",
+		"promote staging production --dry-run":  "",
+		"restart production --json":             "",
+		"restart production --dry-run":          "restart has no --dry-run",
+		"maintenance production on --dry-run":   "maintenance has no --dry-run",
+		"deploy production --dry-run --json v2": "one of them",
+	} {
+		_, err := parseFlags(strings.Fields(words))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", words, err, want)
+		}
+	}
+}
+
+// played is a manager that knows one lock, and notes what it is asked to remove.
+func played(t *testing.T, holder string) (d *deployment, removed *[]string) {
+	t.Helper()
+	removed = &[]string{}
+	answer := func(w http.ResponseWriter, what any) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(what)
+	}
+	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodDelete:
+			*removed = append(*removed, r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:])
+		case strings.HasSuffix(r.URL.Path, "/configs"):
+			lock := swarm.Config{ID: "1"}
+			lock.Spec.Name, lock.Spec.Labels = "s_deploy_lock", map[string]string{"minitwit.holder": holder}
+			answer(w, []swarm.Config{lock})
+		case strings.HasSuffix(r.URL.Path, "/info"):
+			answer(w, system.Info{SystemTime: time.Now().Format(time.RFC3339Nano)})
+		}
+	}))
+	t.Cleanup(manager.Close)
+	m, err := openManagers([]string{strings.Replace(manager.URL, "http", "tcp", 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &deployment{
+		swarm: m, say: &progress{out: io.Discard},
+		lock: &lock{swarm: m, name: "s_deploy_lock", who: map[string]string{"minitwit.holder": "me"}, lost: func(error) {}},
+	}, removed
+}
+
+func TestAServiceThatWasNotThereBeforeGoesWithItsRelease(t *testing.T) {
+	t.Parallel()
+	d, removed := played(t, "me")
+	d.before = view{services: map[string]service{"api": {}}}
+	now := view{services: map[string]service{"api": {}, "edge": {Service: swarm.Service{ID: "edge-id"}}}}
+	if err := d.removeAdded(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(*removed, " "); got != "edge-id" {
+		t.Errorf("removed %q, want the edge alone", got)
+	}
+}
+
+// A client that was cut off for a minute does not know yet that another deploys.
+func TestNothingIsChangedUnderAnothersLock(t *testing.T) {
+	t.Parallel()
+	d, removed := played(t, "another")
+	var told error
+	d.lock.lost = func(err error) { told = err }
+	now := view{services: map[string]service{"edge": {Service: swarm.Service{ID: "edge-id"}}}}
+	if err := d.removeAdded(t.Context(), now); !errors.Is(err, errLost) || !errors.Is(told, errLost) {
+		t.Errorf("%v, and the deploy is told of %v", err, told)
+	}
+	if len(*removed) > 0 {
+		t.Errorf("removed %q", *removed)
+	}
+}
