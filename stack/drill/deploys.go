@@ -31,6 +31,7 @@ type deployed struct {
 type attempt struct {
 	name, what string
 	image      func(images) string
+	words      []string // another verb than deploy, and its words; image is not asked then
 	set        []string // settings of the place, for this time
 	exit       int
 	caught     string                             // by what; "" where nothing is wrong
@@ -63,12 +64,16 @@ func (a attempt) drill(kind string) drill {
 // differs from how it has to end.
 func (a attempt) make(ctx context.Context, r *run) error {
 	var record struct{ Caught, Message string }
-	args := []string{"deploy", "lab", a.image(r.images), "--json"}
+	args := a.words
+	if args == nil {
+		args = []string{"deploy", "lab", a.image(r.images)}
+	}
+	args = append(slices.Clone(args), "--json")
 	for _, s := range a.set {
 		args = append(args, "--set", strings.ReplaceAll(s, "STATE", r.lab.state))
 	}
 	var code int
-	err := r.strike("deploying it by the verb", func() (err error) {
+	err := r.strike("by the verb "+args[0], func() (err error) {
 		code, err = r.deployVerb(ctx, a, args, &record)
 		return err
 	})

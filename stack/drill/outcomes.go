@@ -16,7 +16,7 @@ func interrupt(_ context.Context, v *verb) error {
 	return syscall.Kill(-v.cmd.Process.Pid, syscall.SIGINT)
 }
 
-// outcomes are the ways in which a deploy can end, one of each. The order matters: each begins
+// outcomes are the ways in which a deploy can end, one of each, and the verbs that change what runs. The order matters: each begins
 // with what the one before has left. same needs the release of ok, and Ctrl-C meets a deploy
 // only where the other release runs.
 var outcomes = []attempt{
@@ -35,6 +35,8 @@ var outcomes = []attempt{
 	{name: "interrupt-soak", what: "Ctrl-C in the soak", image: currentImage, exit: 130, caught: "Ctrl-C", runs: "old", at: "soak", hit: interrupt},
 	{name: "locked", what: "somebody else deploys", image: currentImage, exit: 4, caught: "lock", runs: "old", before: lockHeld(0), after: lockFreed},
 	{name: "stale", what: "somebody's client died a minute ago", image: currentImage, runs: "new", before: lockHeld(70 * time.Second), after: lockFreed},
+	{name: "scale", what: "`scale`: two more replicas of the API", words: []string{"scale", "lab", "api=5"}, runs: "old", after: scaledBack},
+	{name: "restart", what: "`restart`: all replicas anew", words: []string{"restart", "lab"}, runs: "old"},
 	{name: "old-cli", what: "the docker CLI is too old", image: currentImage, set: []string{"DOCKER=STATE/old-docker"}, exit: 3, caught: "preflight", before: oldCLI},
 }
 
