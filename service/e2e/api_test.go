@@ -118,17 +118,28 @@ func TestJSONIsReadUnderAnyContentType(t *testing.T) {
 	}
 }
 
-func TestBodiesUpToOneMebibyteAreStoredAndLargerOnesRefused(t *testing.T) {
+func TestBodiesUpToSixtyFourKibibytesAreReadAndLargerOnesRefused(t *testing.T) {
 	t.Parallel()
 	c := newAPI(t, serve(t, options{}))
 	c.register("anna")
-	const frame = len(`{"content":""}`)
-	largest := strings.Repeat("x", 1<<20-frame)
-	c.wants("/msgs/anna", object("content", largest), http.StatusNoContent, "")
-	emoji := strings.Repeat("🐘", (1<<20-frame)/len("🐘"))
-	c.wants("/msgs/anna", object("content", emoji), http.StatusNoContent, "")
-	for _, path := range []string{"/msgs/anna", "/fllws/anna", "/register"} {
-		c.wants(path, object("content", largest+"x"), http.StatusRequestEntityTooLarge, "")
+	for path, body := range map[string]string{
+		"/register": registeredAs("ben"), "/msgs/anna": `{"content":"x"}`, "/fllws/anna": `{"follow":"anna"}`,
+	} {
+		largest := body + strings.Repeat(" ", 64<<10-len(body))
+		c.wants(path, largest+" ", http.StatusRequestEntityTooLarge, "")
+		c.wants(path, largest, http.StatusNoContent, "")
+	}
+}
+
+// A list has a hundred of them, or a thousand: they decide how much memory one answer takes.
+func TestMessagesUpToSixteenKibibytesAreStoredAndLargerOnesRefused(t *testing.T) {
+	t.Parallel()
+	c := newAPI(t, serve(t, options{}))
+	c.register("anna")
+	largest, emoji := strings.Repeat("x", 16<<10), strings.Repeat("🐘", 16<<10/len("🐘"))
+	for _, text := range []string{largest, emoji} {
+		c.wants("/msgs/anna", object("content", text+"x"), http.StatusRequestEntityTooLarge, "")
+		c.wants("/msgs/anna", object("content", text), http.StatusNoContent, "")
 	}
 	got := c.contents("/msgs/anna")
 	if len(got) != 2 || got[0] != emoji || got[1] != largest {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"minitwit/service/dbtest"
@@ -31,6 +32,9 @@ func TestLatestIsSetByEveryRequestOfTheSimulatorWhateverItsOutcome(t *testing.T)
 		{"POST", "/msgs/nobody", `{"content":"x"}`, 404},
 		{"POST", "/msgs/anna", `{}`, 400},
 		{"POST", "/msgs/anna", `[`, 400},
+		{"POST", "/msgs/anna", object("content", strings.Repeat("x", 16<<10+1)), 413},
+		{"POST", "/msgs/anna", strings.Repeat(" ", 64<<10+1), 413},
+		{"POST", "/register", strings.Repeat(" ", 64<<10+1), 413},
 		{"GET", "/fllws/anna", "", 200},
 		{"GET", "/fllws/nobody", "", 404},
 		{"POST", "/fllws/anna", `{"follow":"ben"}`, 204},

@@ -17,7 +17,7 @@ const (
 	CodeUnauthenticated Code = "unauthenticated" // nobody is signed in
 	CodeForbidden       Code = "forbidden"       // the credentials do not suffice
 	CodeNotFound        Code = "not_found"       // no such user or page
-	CodeTooLarge        Code = "too_large"       // more bytes than we read
+	CodeTooLarge        Code = "too_large"       // more bytes than we take
 	CodeTooMany         Code = "too_many"        // more attempts than we allow
 	CodeUnavailable     Code = "unavailable"     // try again shortly
 	CodeMaintenance     Code = "maintenance"     // closed on purpose for a while

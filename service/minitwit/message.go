@@ -11,9 +11,13 @@ import (
 // PerPage is how many messages a page of the web UI shows.
 const PerPage = 30
 
-// MaxPostRunes bounds what people write in the UI. The simulator has no limit,
-// but a visitor must not be able to make the lists that it reads heavy.
+// MaxPostRunes bounds what people write in the UI: less than MaxContentBytes, of whatever
+// runes.
 const MaxPostRunes = 2000
+
+// MaxContentBytes bounds what comes through the API. The simulator's longest message has
+// 10,118 bytes; a list of a hundred much larger ones would take a process all its memory.
+const MaxContentBytes = 16 << 10
 
 // CheckPost says what is wrong with a message that a person wrote.
 func CheckPost(text string) error {
@@ -22,6 +26,14 @@ func CheckPost(text string) error {
 		return Errorf(CodeInvalid, "Your message has %d characters, %d more than fit. Go back to shorten it.", n, n-MaxPostRunes)
 	}
 	return CheckText("message", text)
+}
+
+// CheckContent says what is wrong with a message that came through the API.
+func CheckContent(text string) error {
+	if len(text) > MaxContentBytes {
+		return Errorf(CodeTooLarge, "The content is larger than %d bytes", MaxContentBytes)
+	}
+	return CheckText("content", text)
 }
 
 // Message is one post, as lists show it.

@@ -21,7 +21,7 @@ import (
 
 // Limits of a request. A client that exceeds one is told so or cut off.
 const (
-	maxBodyBytes   = 1 << 20
+	maxBodyBytes   = 64 << 10 // anybody may send one, and MAX_IN_FLIGHT of them have to fit into memory
 	maxHeaderBytes = 32 << 10
 	headerTimeout  = 5 * time.Second
 	readTimeout    = 10 * time.Second

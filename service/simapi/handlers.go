@@ -72,8 +72,8 @@ func (a *API) AddMessage() echo.HandlerFunc {
 		if r.Content == nil {
 			return nil, minitwit.Errorf(minitwit.CodeInvalid, `The body needs the key "content"`)
 		}
-		// Not CheckPost: only people in the UI have a limit.
-		if err := minitwit.CheckText("content", *r.Content); err != nil {
+		// Not CheckPost: that is for people in the UI.
+		if err := minitwit.CheckContent(*r.Content); err != nil {
 			return nil, err
 		}
 		return nil, a.store.AddMessage(c.Request().Context(), name, *r.Content)

@@ -15,8 +15,9 @@ import (
 	"time"
 )
 
-// maxBodyBytes bounds an answer: 1,000 messages of the longest kind fit.
-const maxBodyBytes = 64 << 20
+// maxBodyBytes bounds an answer: 1,000 messages of 16 KiB fit, also where each byte of
+// theirs is written as \u003c.
+const maxBodyBytes = 128 << 20
 
 // request is what is asked, apart from which server.
 type request struct {
