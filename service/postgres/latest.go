@@ -4,21 +4,22 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
+	"math"
 )
 
-// Latest reads the simulator's last action, -1 before the first, and when it
-// was recorded.
-func (s *Store) Latest(ctx context.Context) (value int64, updatedAt time.Time, err error) {
+// Latest reads the simulator's last action, -1 before the first, and how many
+// seconds ago it was recorded: by the database's clock, since those of the nodes
+// may differ from it.
+func (s *Store) Latest(ctx context.Context) (value int64, age float64, err error) {
 	type latestRow struct {
-		Value     int64
-		UpdatedAt time.Time `db:"updated_at"`
+		Value int64
+		Age   float64
 	}
-	r, err := row[latestRow](ctx, s, "latest", `SELECT value, updated_at FROM latest`)
+	r, err := row[latestRow](ctx, s, "latest", `SELECT value, extract(epoch FROM now() - updated_at)::float8 AS age FROM latest`)
 	if errors.Is(err, sql.ErrNoRows) { // a restore that left the row behind
-		return -1, time.Time{}, nil
+		return -1, math.Inf(1), nil
 	}
-	return r.Value, r.UpdatedAt, err
+	return r.Value, r.Age, err
 }
 
 // SetLatest records the simulator's last action. It is meant for a Store with

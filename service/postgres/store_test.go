@@ -332,6 +332,30 @@ func TestLatestSurvivesTheLossOfItsRow(t *testing.T) {
 	}
 }
 
+// The clock of a node may be minutes off; here it is the database's.
+func TestTheAgeOfLatestIsByTheDatabasesClock(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	_, err := dbtest.OpenWith(t, postgres.Options{URL: url}).DB().ExecContext(t.Context(), `
+		CREATE SCHEMA ahead;
+		CREATE FUNCTION ahead.now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.now() + interval '1 hour' $$`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := dbtest.OpenWith(t, postgres.Options{URL: url + "&search_path=ahead,pg_catalog,public"})
+	if err := s.SetLatest(t.Context(), 5); err != nil {
+		t.Fatal(err)
+	}
+	for _, least := range []float64{0, 90} {
+		if _, age, err := s.Latest(t.Context()); err != nil || age < least || age > least+60 {
+			t.Errorf("Latest says that it is %v s old, %v, want %v", age, err, least)
+		}
+		if _, err := s.DB().ExecContext(t.Context(), `UPDATE latest SET updated_at = updated_at - interval '90 seconds'`); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestLatestStartsAtMinusOne(t *testing.T) {
 	t.Parallel()
 	s := dbtest.OpenWith(t, postgres.Options{URL: dbtest.URL(t), AsyncCommit: true})

@@ -159,12 +159,12 @@ func methodLabel(method string) string {
 // latestCollector reports the simulator's progress as the database has it, so
 // that every replica tells the same.
 type latestCollector struct {
-	read       func(context.Context) (int64, time.Time, error)
+	read       func(context.Context) (int64, float64, error)
 	value, age *prometheus.Desc
 }
 
-// RegisterLatest reports the value and the age of latest at each scrape.
-func RegisterLatest(reg prometheus.Registerer, read func(context.Context) (int64, time.Time, error)) {
+// RegisterLatest reports the value and the age of latest, in seconds, at each scrape.
+func RegisterLatest(reg prometheus.Registerer, read func(context.Context) (value int64, age float64, err error)) {
 	reg.MustRegister(&latestCollector{
 		read:  read,
 		value: prometheus.NewDesc("minitwit_latest", "Number of the simulator's last action, -1 before the first.", nil, nil),
@@ -181,10 +181,11 @@ func (l *latestCollector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. While the database is away there
 // are no samples rather than old ones.
 func (l *latestCollector) Collect(ch chan<- prometheus.Metric) {
-	value, at, err := l.read(context.Background())
+	value, age, err := l.read(context.Background())
 	if err != nil {
 		return
 	}
 	ch <- prometheus.MustNewConstMetric(l.value, prometheus.GaugeValue, float64(value))
-	ch <- prometheus.MustNewConstMetric(l.age, prometheus.GaugeValue, max(0, time.Since(at).Seconds()))
+	// An update that began after the question may be in its answer.
+	ch <- prometheus.MustNewConstMetric(l.age, prometheus.GaugeValue, max(0, age))
 }
