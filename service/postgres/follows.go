@@ -7,8 +7,9 @@ import (
 )
 
 // What is asked of and done to follows; a test explains each. PostgreSQL runs a
-// part of WITH that changes something whether or not anybody reads it; what is
-// counted is whether both users exist, not whether anything changed.
+// part of WITH that changes something whether or not anybody reads it; the rows
+// that it counts are those of the last SELECT: whether both users exist, not
+// whether anything changed.
 const (
 	pair = `
 		WITH pair AS (
@@ -19,11 +20,11 @@ const (
 	followQuery = pair + `done AS (
 			INSERT INTO followers (who_id, whom_id) SELECT who_id, whom_id FROM pair
 			ON CONFLICT DO NOTHING
-		) SELECT count(*) FROM pair`
+		) SELECT FROM pair`
 
 	unfollowQuery = pair + `done AS (
 			DELETE FROM followers f USING pair p WHERE f.who_id = p.who_id AND f.whom_id = p.whom_id
-		) SELECT count(*) FROM pair`
+		) SELECT FROM pair`
 
 	// No row: no such user. An empty name, which nobody can have: follows none.
 	followsQuery = `
@@ -48,7 +49,7 @@ func (s *Store) Unfollow(ctx context.Context, who, whom string) error {
 }
 
 func (s *Store) changeFollow(ctx context.Context, op, query, who, whom string) error {
-	found, err := row[int64](ctx, s, op, query, who, whom)
+	found, err := s.exec(ctx, op, query, who, whom)
 	if err == nil && found == 0 {
 		return minitwit.ErrUserNotFound
 	}

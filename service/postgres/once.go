@@ -16,8 +16,9 @@ var errAnswerLost = errors.New("the connection ended before the answer came")
 // effect. Pq reports a connection that ends in the middle of an answer as
 // driver.ErrBadConn, whereupon database/sql runs the statement again on another
 // one: a message committed just before would be stored twice. Here
-// driver.ErrBadConn passes only if not a byte of the statement was sent. Reads
-// may be repeated.
+// driver.ErrBadConn passes only if not a byte of the statement was sent. That is
+// for what is sent by ExecContext, as every write has to be; what is sent by
+// QueryContext, the reads, may be repeated.
 type onceConnector struct{ *pq.Connector }
 
 // Connect implements driver.Connector.

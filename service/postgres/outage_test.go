@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
@@ -109,7 +110,33 @@ func TestAWriteWhoseAnswerIsLostIsNotRepeated(t *testing.T) {
 			if got, want := texts(mustPublic(t, s)), []string{"ada: once", "ada: before"}; !cmp.Equal(got, want) {
 				t.Errorf("stored is %q, want %q", got, want)
 			}
+			followOnce(t, s, relay)
 		})
+	}
+}
+
+// followOnce loses the answers to a follow and an unfollow, which take effect all the
+// same: were they repeated, they would not say that nobody knows.
+func followOnce(t *testing.T, s *postgres.Store, relay *relay) {
+	t.Helper()
+	for _, c := range []struct {
+		name   string
+		change func(ctx context.Context, who, whom string) error
+		want   []string
+	}{
+		{"Follow", s.Follow, []string{"ada"}},
+		{"Unfollow", s.Unfollow, []string{}},
+	} {
+		if err := c.change(t.Context(), "ada", "nobody"); !errors.Is(err, minitwit.ErrUserNotFound) { // prepares the statement
+			t.Fatal(err)
+		}
+		relay.cut.Store(true)
+		if err := c.change(t.Context(), "ada", "ada"); minitwit.CodeOf(err) != minitwit.CodeUnavailable {
+			t.Errorf("%s = %v, want CodeUnavailable", c.name, err)
+		}
+		if got, err := s.Follows(t.Context(), "ada", 1); err != nil || !cmp.Equal(got, c.want) {
+			t.Errorf("after %s ada follows %q, %v, want %q", c.name, got, err, c.want)
+		}
 	}
 }
 

@@ -28,7 +28,8 @@ func (s *Store) prepared(ctx context.Context, query string) (*sqlx.Stmt, error) 
 	return stmt, nil
 }
 
-// rows runs a query and scans every row into a T.
+// rows runs a query and scans every row into a T. It is for reads alone: the query may be
+// sent again where its answer is lost.
 func rows[T any](ctx context.Context, s *Store, op, query string, args ...any) ([]T, error) {
 	found, err := within(ctx, s.timeout, func(ctx context.Context) ([]T, error) {
 		stmt, err := s.prepared(ctx, faults.Query(query))
@@ -42,7 +43,7 @@ func rows[T any](ctx context.Context, s *Store, op, query string, args ...any) (
 	return found, wrap(op, err)
 }
 
-// row runs a query for a single row; there may be sql.ErrNoRows.
+// row is rows for a single row; there may be sql.ErrNoRows.
 func row[T any](ctx context.Context, s *Store, op, query string, args ...any) (T, error) {
 	found, err := within(ctx, s.timeout, func(ctx context.Context) (T, error) {
 		var found T
@@ -56,8 +57,8 @@ func row[T any](ctx context.Context, s *Store, op, query string, args ...any) (T
 	return found, wrap(op, err)
 }
 
-// exec runs a statement and gives the number of rows that it touched. After CodeUnavailable
-// it may have taken effect all the same.
+// exec runs a statement, once, and gives the number of rows that it touched or, if it ends
+// in a SELECT, that this found. After CodeUnavailable it may have taken effect all the same.
 func (s *Store) exec(ctx context.Context, op, query string, args ...any) (int64, error) {
 	n, err := within(ctx, s.timeout, func(ctx context.Context) (int64, error) {
 		stmt, err := s.prepared(ctx, query)
