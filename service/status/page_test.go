@@ -201,6 +201,16 @@ func TestAPoolThatIsUsedUpIsNamedInTime(t *testing.T) {
 	}
 }
 
+// Whoever looks while requests wait for a connection must not make it worse.
+func TestThePageTakesTwoConnectionsAtMost(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Open(t)
+	look(t, newPage(t, options(s, "1", "v1")))
+	if open := s.DB().Stats().OpenConnections; open > 2 {
+		t.Errorf("it has opened %d connections, want 2 at most", open)
+	}
+}
+
 func TestASectionThatFailsHidesNoOther(t *testing.T) {
 	t.Parallel()
 	url := dbtest.URL(t)

@@ -82,22 +82,16 @@ func (p *Page) snapshot(ctx context.Context) Snapshot {
 	return p.last
 }
 
-// look asks all at once and waits for each, so that none hides the others.
 func (p *Page) look(ctx context.Context) Snapshot {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	then, now := p.history.span() // first: our own questions use connections, too
-	schema := ask(func() (postgres.Schema, error) { return p.o.Store.Schema(ctx) })
-	replicas := ask(func() ([]postgres.Replica, error) { return p.o.Store.Replicas(ctx) })
-	facts := ask(func() (Facts, error) { return p.facts(ctx) })
-	activity := ask(func() (postgres.Activity, error) { return p.o.Store.Activity(ctx) })
+	a := p.ask(ctx)
 	s := Snapshot{
 		At:        now.at.UTC(),
 		Self:      Self{p.o.Self.Service, p.o.Self.Slot, p.o.Self.Node, p.o.Self.Host},
-		Release:   release(p.o.Build, schema()),
-		Replicas:  replicaTable(p.o.Self.ID, replicas()),
-		Database:  database(p.o.Pools, then, now, facts()),
-		Simulator: simulator(p.o.Surfaces, then, now, activity()),
+		Release:   release(p.o.Build, a.schema),
+		Replicas:  replicaTable(p.o.Self.ID, a.replicas),
+		Database:  database(p.o.Pools, then, now, a.facts),
+		Simulator: simulator(p.o.Surfaces, then, now, a.activity),
 		Traffic:   traffic(p.o.Surfaces, then, now),
 		Links:     p.o.Links,
 	}
@@ -111,15 +105,33 @@ type answer[T any] struct {
 	err   error
 }
 
-// ask begins a question; the function that it gives waits for the answer. The store
-// recovers from its panics.
-func ask[T any](question func() (T, error)) (wait func() answer[T]) {
-	done := make(chan answer[T], 1)
-	go func() {
-		value, err := question()
-		done <- answer[T]{value, err}
-	}()
-	return func() answer[T] { return <-done }
+func answered[T any](value T, err error) answer[T] { return answer[T]{value, err} }
+
+// answers are all that the database says.
+type answers struct {
+	schema   answer[postgres.Schema]
+	replicas answer[[]postgres.Replica]
+	facts    answer[Facts]
+	activity answer[postgres.Activity]
+}
+
+// ask asks two questions at a time: the pool is that of the requests, and the page must not
+// take it whole. Those that a locked table holds up come second, where they hide no other.
+// The store recovers from its panics.
+func (p *Page) ask(ctx context.Context) (a answers) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		a.schema = answered(p.o.Store.Schema(ctx))
+		a.replicas = answered(p.o.Store.Replicas(ctx))
+	})
+	asking.Go(func() {
+		a.facts = answered(p.facts(ctx))
+		a.activity = answered(p.o.Store.Activity(ctx))
+	})
+	asking.Wait()
+	return a
 }
 
 func (p *Page) facts(ctx context.Context) (Facts, error) {
