@@ -174,13 +174,31 @@ func TestControlAndReturnSharesTheMessage(t *testing.T) {
 	a := serve(t, options{})
 	newMember(t, a, "anna")
 	b := newTab(t, a, look{width: 1280})
-	b.visit("/login")
-	b.typeIn("#username", "anna")
-	b.typeIn("#password", "secret of anna")
-	b.leave(chromedp.KeyEvent(kb.Enter))
+	b.signIn("anna")
 	b.typeIn("#text", "first line"+kb.Enter+"second line")
 	b.leave(chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierCtrl)))
 	if got := newVisitor(t, a).get("/anna").messages(); len(got) != 1 || strings.ReplaceAll(got[0], "\r", "") != "first line\nsecond line" {
 		t.Errorf("the message is %q, want two lines", got)
+	}
+}
+
+// Who clicks twice, or holds the keys down, means one message.
+func TestAMessageIsSentOnce(t *testing.T) {
+	t.Parallel()
+	a := serve(t, options{})
+	newMember(t, a, "anna")
+	b := newTab(t, a, look{width: 1280})
+	b.signIn("anna")
+	b.typeIn("#text", "hello")
+	// The window hears last of what is sent: whether the page refused it. Here nothing leaves it.
+	b.do(chromedp.Evaluate[chromedp.Void](`window.refused = [];
+		addEventListener("submit", (event) => { refused.push(event.defaultPrevented); event.preventDefault(); })`))
+	share := chromedp.Click(chromedp.CSS(".composer input"))
+	b.do(chromedp.Evaluate[chromedp.Void](`document.getElementById("text").dispatchEvent(
+		new KeyboardEvent("keydown", { key: "Enter", ctrlKey: true, repeat: true }))`))
+	b.do(chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierCtrl)), share, share)
+	b.do(chromedp.Evaluate[chromedp.Void](`dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))`), share)
+	if got, want := run(b, chromedp.Evaluate[string]("refused.join()")), "false,true,true,false"; got != want {
+		t.Errorf("keys held down, the keys, two clicks, and one more after coming back: refused are %s, want %s", got, want)
 	}
 }

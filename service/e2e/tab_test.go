@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // chromium is the browser that all tests share, each in a context of its own:
@@ -235,6 +236,15 @@ func (b *tab) typeIn(selector, text string) {
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	b.leave(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// signIn signs in a member that newMember made.
+func (b *tab) signIn(name string) {
+	b.t.Helper()
+	b.visit("/login")
+	b.typeIn("#username", name)
+	b.typeIn("#password", "secret of "+name)
+	b.leave(chromedp.KeyEvent(kb.Enter))
 }
 
 // show demands a path and a flash.

@@ -73,6 +73,22 @@ async function fetchPage(url) {
   return { items, older: page.querySelector(".pager a[rel=next]")?.getAttribute("href") };
 }
 
+// By then the server has answered, or has hung up.
+const patience = 15000;
+
+// A second click must not store a message twice. Whoever has stopped the page from loading,
+// or comes back to it, may send again.
+function sendOnce(form) {
+  let sent = -Infinity;
+  form.addEventListener("submit", (event) => {
+    if (event.timeStamp - sent < patience) event.preventDefault();
+    else sent = event.timeStamp;
+  });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) sent = -Infinity;
+  });
+}
+
 showAges(document);
 setInterval(() => showAges(document), 60000);
 
@@ -80,6 +96,10 @@ const older = document.querySelector(".pager a[rel=next]");
 const list = document.querySelector("ul.messages");
 if (older && list) loadMore(older, list);
 
+const composer = document.querySelector("form.composer");
+if (composer) sendOnce(composer);
+
 document.getElementById("text")?.addEventListener("keydown", (event) => {
+  if (event.repeat) return; // held down
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.target.form.requestSubmit();
 });
