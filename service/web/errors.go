@@ -17,7 +17,7 @@ type errorPage struct {
 	Status    int
 	Message   string // what exactly went wrong, if it may be told
 	Help      string // what to do about it
-	Retry     string // when to try again
+	Retry     string // when to try again, or what to do before
 	RequestID string
 	SignIn    bool
 }
@@ -35,9 +35,7 @@ func (w *Web) RenderError(c echo.Context, status int, message string) error {
 	p.Path = c.Request().URL.Path
 	p.Visitor = visitorOf(c)
 	p.RequestID = c.Response().Header().Get(echo.HeaderXRequestID)
-	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		p.Retry = retrySentence(c.Response().Header().Get(echo.HeaderRetryAfter))
-	}
+	p.Retry = retry(c, status, message)
 	body, err := w.execute("error", p)
 	if err != nil {
 		return errors.Join(err, c.Blob(http.StatusInternalServerError, htmlType, w.lastResort))
@@ -89,6 +87,19 @@ func explain(status int) (title, help string) {
 		return "Back in a moment", "MiniTwit is busy or its database is away. Whatever was confirmed to you is safe."
 	}
 	return "Something went wrong", "This is our mistake, not yours, and it has been recorded. Please try again in a moment."
+}
+
+// retry says when to try again, "" if that makes no sense. What was posted may have been
+// stored although no answer came: a second try might store it twice.
+func retry(c echo.Context, status int, message string) string {
+	unknown := status == http.StatusServiceUnavailable && c.Request().Method == http.MethodPost
+	switch {
+	case unknown && message != minitwit.ErrMaintenance.Message:
+		return "What you sent may have been stored all the same. Please look first, before you send it again."
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+		return retrySentence(c.Response().Header().Get(echo.HeaderRetryAfter))
+	}
+	return ""
 }
 
 // retrySentence puts a Retry-After header of seconds into words.

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	check "minitwit/service/htmlcheck"
+	"minitwit/service/minitwit"
 )
 
 func newContext(t testing.TB) echo.Context {
@@ -58,6 +59,25 @@ func TestErrorPagesSayWhatToDo(t *testing.T) {
 			check.In("code", check.IsText("request-17")))
 		if err != nil {
 			t.Errorf("RenderError(%d, %q): %v", tc.status, tc.message, err)
+		}
+	}
+}
+
+// Of a 503 nobody knows whether it was stored, unless nothing is while MiniTwit is maintained.
+func TestWhoPostedIsToldToLookFirst(t *testing.T) {
+	t.Parallel()
+	w := newPages(t)
+	for message, want := range map[string]string{
+		minitwit.Unavailable(nil).Message: "look first", minitwit.ErrMaintenance.Message: "try again in 2 minutes",
+	} {
+		c := newContext(t)
+		c.Request().Method = http.MethodPost
+		c.Response().Header().Set("Retry-After", "120")
+		if err := w.RenderError(c, http.StatusServiceUnavailable, message); err != nil {
+			t.Fatal(err)
+		}
+		if err := check.Run(recorded(c).Body, check.In("main", check.HasText(want))); err != nil {
+			t.Errorf("%q: %v", message, err)
 		}
 	}
 }
