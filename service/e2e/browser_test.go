@@ -202,3 +202,21 @@ func TestAMessageIsSentOnce(t *testing.T) {
 		t.Errorf("keys held down, the keys, two clicks, and one more after coming back: refused are %s, want %s", got, want)
 	}
 }
+
+// With it, screen readers read what is wrong: role=alert alone is not reliable where it was
+// there when the page came.
+func TestTheFocusIsOnTheInputThatIsWrong(t *testing.T) {
+	t.Parallel()
+	a := serve(t, options{})
+	for _, noScript := range []bool{false, true} {
+		b := newTab(t, a, look{width: 360, noScript: noScript})
+		for path, id := range map[string]string{"/login": "username", "/register": "email"} {
+			b.visit(path)
+			b.typeIn("#username", "nobody")
+			b.click(".actions input")
+			wait.For(t, deadline, "the focus on "+id, func() bool {
+				return run(b, chromedp.Evaluate[string]("document.activeElement.id")) == id
+			})
+		}
+	}
+}

@@ -50,6 +50,7 @@ func TestPageCheckersFindEachFault(t *testing.T) {
 		{`id="e"`, `id="i"`, "two elements"},
 		{`<p id="e">`, `<p>`, "does not exist"},
 		{`for="i"`, `for="j"`, "no label"},
+		{`<h1>`, `<h1 autofocus><i autofocus></i>`, "autofocus"},
 		{`<h1>`, `<h1 style="color:red">`, "style"},
 		{`<h1>`, `<h1 onclick="x()">`, "onclick"},
 		{`#main`, `JavaScript:x()`, "href"},

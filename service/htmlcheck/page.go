@@ -19,7 +19,7 @@ func Accessible() Checker {
 		Count("header", 1), Count("main", 1), Count("footer", 1), In("nav", HasAttr("aria-label", ".")),
 		In("body > a.skip:first-child", HasAttr("href", "^#main$")), In("main#main"),
 		Each("img", HasAttr("alt", "")),
-		uniqueIDs, labelled, described,
+		uniqueIDs, labelled, described, oneFocus,
 	)
 }
 
@@ -90,6 +90,15 @@ func described(n *html.Node) error {
 		if cascadia.Query(n, cascadia.MustCompile("#"+id)) == nil {
 			return fmt.Errorf("<%s> is described by #%s, which does not exist", d.Data, id)
 		}
+	}
+	return nil
+}
+
+// oneFocus lets one element at most ask for the focus: browsers heed the first, and complain
+// of the others.
+func oneFocus(n *html.Node) error {
+	if found := cascadia.QueryAll(n, cascadia.MustCompile("[autofocus]")); len(found) > 1 {
+		return fmt.Errorf("%d elements have autofocus", len(found))
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func TestLoginErrors(t *testing.T) {
 		a.wantPage(t, what, http.StatusOK,
 			check.In("[role=alert]", check.HasText("^Error: "+tc.want+"$")),
 			check.Count("[aria-invalid=true]", 1),
-			check.In("input#"+tc.field, check.HasAttr("aria-invalid", "true"), check.HasAttr("aria-describedby", "^error$")),
+			check.In("input#"+tc.field, check.HasAttr("aria-invalid", "true"), check.HasAttr("aria-describedby", "^error$"), check.HasAttr("autofocus", "")),
 			check.In("input[name=username]", check.HasAttr("value", "^"+tc.name+"$")),
 			check.NotIn("input[type=password][value]"))
 	}
@@ -53,7 +53,7 @@ func TestLoginFormHelpsPasswordManagers(t *testing.T) {
 		check.In("input[name=username]", check.HasAttr("autocomplete", "^username$")),
 		check.In("input[name=password]", check.HasAttr("autocomplete", "^current-password$")),
 		check.In(".actions input[type=submit]", check.HasAttr("value", "^Sign In$")),
-		check.NotIn("[role=alert]"), check.NotIn("[aria-invalid]"))
+		check.NotIn("[role=alert]"), check.NotIn("[aria-invalid]"), check.NotIn("[autofocus]"))
 }
 
 func TestFailuresOfTheStoreAreNoFormErrors(t *testing.T) {

@@ -66,7 +66,7 @@ func TestRegisterErrors(t *testing.T) {
 		a.wantPage(t, "register "+tc.name+" "+tc.email, http.StatusOK,
 			check.In("[role=alert]", check.HasText("^Error: "+regexp.QuoteMeta(tc.want))),
 			check.Count("[aria-invalid=true]", 1),
-			check.In("input#"+tc.field, check.HasAttr("aria-invalid", "true")),
+			check.In("input#"+tc.field, check.HasAttr("aria-invalid", "true"), check.HasAttr("autofocus", "")),
 			check.In("input[name=username]", check.HasAttr("value", "^"+tc.name+"$")),
 			check.In("input[name=email]", check.HasAttr("value", "^"+tc.email+"$")),
 			check.NotIn("input[type=password][value]"))
