@@ -85,7 +85,8 @@ func TestErrorsCarryTheSecurityHeaders(t *testing.T) {
 	}
 }
 
-// A client that does not read its answer must not turn a stop into a failure.
+// A client that does not read its answer must not turn a stop into a failure, nor keep the
+// other surface waiting for its own end.
 func TestASlowReaderDoesNotSpoilTheStop(t *testing.T) {
 	t.Parallel()
 	db := dbtest.URL(t)
@@ -101,7 +102,18 @@ func TestASlowReaderDoesNotSpoilTheStop(t *testing.T) {
 	must(t, err)
 	_, err = io.ReadFull(conn, make([]byte, 1000)) // the answer has begun; now we stop reading
 	must(t, err)
-	a.terminate()
+	a.terminateWhile(func() {
+		wait.For(t, 5*time.Second, "the UI to be closed meanwhile", func() bool {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(a.web, "http://"))
+			if err == nil {
+				_ = conn.Close()
+			}
+			return err != nil
+		})
+		if len(a.logged("stopped")) > 0 {
+			t.Error("the API did not wait for the slow reader")
+		}
+	})
 }
 
 // A full process says so at once instead of letting requests pile up.
