@@ -134,3 +134,25 @@ func TestLookupsAreByIndex(t *testing.T) {
 		}
 	}
 }
+
+// The canary's messages may be many after an outage of what reads them, or a restore.
+func TestTheCanaryRemovesSoManyMessagesAndNoMore(t *testing.T) {
+	t.Parallel()
+	const old, atOnce = 10_000, 200
+	s := seeded(t)
+	_, err := s.DB().ExecContext(t.Context(), fmt.Sprintf(`
+		INSERT INTO messages (author_id, text, pub_date) SELECT -1, 'x', 1600000000 + i FROM generate_series(1, %d) AS i;
+		ANALYZE messages`, old))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := explain(t, s, postgres.AddCanaryMessage, minitwit.CanaryName, "x")
+	if rows, scans := touched(p, "messages"); scans || rows > 2*atOnce {
+		t.Errorf("it reads %.0f messages, scans %v; want those that it removes, twice, by index", rows, scans)
+	}
+	var left int
+	const q = `SELECT count(*) FROM messages WHERE author_id = -1 AND pub_date <= 1600000000 + $1`
+	if err := s.DB().QueryRowContext(t.Context(), q, old).Scan(&left); err != nil || left != old-atOnce {
+		t.Errorf("%d old messages are left, %v, want %d", left, err, old-atOnce)
+	}
+}

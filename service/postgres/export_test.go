@@ -2,19 +2,20 @@ package postgres
 
 // The very queries that the store runs, for EXPLAIN.
 const (
-	PublicPage  = publicPage
-	HomePage    = homePage
-	UserPage    = userPage
-	ByName      = byNameQuery
-	SessionUser = sessionUserQuery
-	NextDigest  = nextDigestQuery
-	AddMessage  = addMessageQuery
-	SetFlagged  = setFlaggedQuery
-	Follow      = followQuery
-	Unfollow    = unfollowQuery
-	Follows     = followsQuery
-	Beat        = beatQuery
-	RecentWork  = activityQuery
+	PublicPage       = publicPage
+	HomePage         = homePage
+	UserPage         = userPage
+	ByName           = byNameQuery
+	SessionUser      = sessionUserQuery
+	NextDigest       = nextDigestQuery
+	AddMessage       = addMessageQuery
+	AddCanaryMessage = addCanaryMessageQuery
+	SetFlagged       = setFlaggedQuery
+	Follow           = followQuery
+	Unfollow         = unfollowQuery
+	Follows          = followsQuery
+	Beat             = beatQuery
+	RecentWork       = activityQuery
 )
 
 // TowardsNewer is towardsNewer.

@@ -12,9 +12,13 @@ import (
 const (
 	addMessageQuery = `INSERT INTO messages (author_id, text) SELECT id, $2 FROM users WHERE username = $1`
 	// The canary keeps its messages of the last hour: the public timeline reads over
-	// them, so there must not be many.
+	// them, so there must not be many. Where there are, they go bit by bit: all at once
+	// might take longer than a statement may, each time.
 	addCanaryMessageQuery = `
-		WITH old AS (DELETE FROM messages WHERE author_id = -1 AND NOT flagged AND pub_date < floor(extract(epoch FROM now())) - 3600)
+		WITH old AS (DELETE FROM messages WHERE id IN (
+			SELECT id FROM messages
+			WHERE author_id = -1 AND NOT flagged AND pub_date < floor(extract(epoch FROM now()))::bigint - 3600
+			ORDER BY pub_date, id LIMIT 200))
 		` + addMessageQuery
 	setFlaggedQuery = `UPDATE messages SET flagged = $2 WHERE id = ANY($1::bigint[])`
 )
