@@ -10,5 +10,5 @@ ON CONFLICT DO NOTHING;
 
 -- +goose Down
 DELETE FROM messages WHERE author_id = -1;
-DELETE FROM followers WHERE whom_id = -1;
+DELETE FROM followers WHERE -1 IN (who_id, whom_id);
 DELETE FROM users WHERE id = -1;

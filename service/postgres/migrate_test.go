@@ -7,6 +7,7 @@ import (
 
 	"minitwit/migrations"
 	"minitwit/service/dbtest"
+	"minitwit/service/minitwit"
 	"minitwit/service/postgres"
 )
 
@@ -31,6 +32,24 @@ func TestMigrationsGoUpDownAndUpAgain(t *testing.T) {
 	}
 	if err := s.CheckSchema(t.Context()); err != nil {
 		t.Errorf("CheckSchema = %v", err)
+	}
+}
+
+// The simulator's credentials are enough to make the canary follow somebody.
+func TestTheCanaryGoesWhomeverItFollows(t *testing.T) {
+	t.Parallel()
+	s := dbtest.OpenWith(t, postgres.Options{URL: dbtest.URL(t), Timeout: postgres.MigrationTimeout})
+	register(t, s, "ada")
+	for who, whom := range map[string]string{"ada": minitwit.CanaryName, minitwit.CanaryName: "ada"} {
+		if err := s.Follow(t.Context(), who, whom); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, _ := s.Migrations(t.Context())
+	for range all[1:] { // the first makes the tables
+		if err := s.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
