@@ -37,7 +37,7 @@ type Config struct {
 	OpsAddr             string        `env:"OPS_ADDR" envDefault:":9100" doc:"where health, metrics and pprof listen; never publish it"`
 	CookieSecure        bool          `env:"COOKIE_SECURE" envDefault:"false" doc:"send cookies over HTTPS only; set it where TLS ends in front of us"`
 	MaxInFlight         int           `env:"MAX_IN_FLIGHT" envDefault:"512" doc:"requests in work on one surface before 503 is answered"`
-	Maintenance         bool          `env:"MAINTENANCE" envDefault:"false" doc:"answer 503 with Retry-After to everything; run.sh maintenance sets it"`
+	Maintenance         bool          `env:"MAINTENANCE" envDefault:"false" doc:"answer 503 with Retry-After to everything but /static/; run.sh maintenance sets it"`
 	Drain               time.Duration `env:"DRAIN" envDefault:"5s" doc:"how long requests are still served after SIGTERM, each with Connection: close"`
 	TaskSlot            string        `env:"TASK_SLOT" doc:"which replica of its service this is, for the log and /status; stack.yml sets it"`
 	NodeName            string        `env:"NODE_NAME" doc:"the machine that it runs on, for the log and /status; stack.yml sets it"`
@@ -51,10 +51,9 @@ type Config struct {
 	EventLog            string        `env:"EVENT_LOG" doc:"a file that flag writes its line of log to, too; on Swarm the output of the replica that it is run beside"`
 }
 
-// Load reads the settings from an environment such as os.Environ. Its error
-// lists everything that is wrong.
-// Load checks only that each value can be read. What has to be there differs from command to
-// command: CheckDatabase, CheckServe.
+// Load reads the settings from an environment such as os.Environ. It checks only
+// that each value can be read, and its error lists all that cannot; what has to be
+// there differs from command to command: CheckDatabase, CheckServe.
 func Load(environ []string) (Config, error) {
 	vars, err := readFiles(environ)
 	if err != nil {

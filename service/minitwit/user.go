@@ -12,7 +12,8 @@ import (
 const MaxNameRunes = 255
 
 // CanaryName is the user as whom monitoring writes. The schema brings it; nobody can
-// sign in as it, and its messages stand on its own page alone.
+// sign in as it, and its messages stand on its own page and on the home timelines of who
+// follows it, never on the public one.
 const CanaryName = "minitwit-canary"
 
 // User is somebody who has registered.

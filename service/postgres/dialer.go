@@ -90,9 +90,10 @@ func (c *deadlineConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// hungUp peeks at the socket without waiting. A server has nothing to say before
-// it is asked, unless it takes its leave: an end of file, an error, a farewell
-// of Postgres or of TLS all mean that this connection is of no more use.
+// hungUp peeks at the socket without waiting. What a server says before it is asked
+// is most often its leave: after an end of file, an error, a farewell of Postgres or
+// of TLS this connection is of no more use. It may also tell of a setting that was
+// reloaded; then a good connection is given up, which costs a new one.
 func hungUp(c net.Conn) (gone bool) {
 	sc, ok := c.(syscall.Conn)
 	if !ok {

@@ -33,7 +33,7 @@ type SurfaceOptions struct {
 	Log         zerolog.Logger
 	Registerer  prometheus.Registerer
 	MaxInFlight int
-	// Maintenance closes the surface: 503 with Retry-After to everything.
+	// Maintenance closes the surface: 503 with Retry-After to everything but /static/.
 	Maintenance bool
 }
 
