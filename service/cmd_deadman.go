@@ -76,8 +76,8 @@ func (f *deadmanFlags) define(flags *flag.FlagSet) {
 	flags.StringVar(&f.addr, "addr", ":9095", "where it listens")
 	flags.DurationVar(&f.opts.Timeout, "timeout", time.Minute, "page after so long without a heartbeat")
 	flags.DurationVar(&f.opts.Confirm, "confirm", 30*time.Second,
-		"how long the heartbeat has to outlive an all-clear; more than Prometheus's resend delay and two heartbeats")
-	flags.DurationVar(&f.opts.Settle, "settle", 2*time.Minute, "how long a held all-clear waits after the heartbeat is back")
+		"how long the heartbeat has to outlive an all-clear; more than Prometheus's resend delay and two heartbeats, or none is told")
+	flags.DurationVar(&f.opts.Settle, "settle", 2*time.Minute, "how long an all-clear waits after the heartbeat is back from a pause")
 	flags.StringVar(&f.pageURL, "page-url", "", "post pages as JSON to this `URL`")
 	flags.StringVar(&f.pageURLFile, "page-url-file", "", "the same from a `FILE`, if it is a secret")
 	flags.StringVar(&f.dutyKeyFile, "pagerduty-key-file", "", "page by PagerDuty, with the routing key in this `FILE`")
@@ -113,8 +113,8 @@ func (f *deadmanFlags) options(environ []string) error {
 	if f.opts.Place == "" {
 		wrong = append(wrong, errors.New("--place is not given"))
 	}
-	if f.opts.Timeout <= 0 || f.opts.Confirm < 0 || f.opts.Settle < 0 {
-		wrong = append(wrong, errors.New("--timeout, --confirm or --settle is negative, or --timeout is 0"))
+	if f.opts.Timeout <= 0 || f.opts.Confirm <= 0 || f.opts.Settle < 0 {
+		wrong = append(wrong, errors.New("--timeout, --confirm or --settle is negative, or one of the first two is 0"))
 	}
 	return errors.Join(wrong...)
 }

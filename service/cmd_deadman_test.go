@@ -43,6 +43,7 @@ func TestDeadmanRefusesBadUsage(t *testing.T) {
 		{with("--pagerduty-key-file", secretFile(t, "key"), "--pagerduty-url", "x"), nil, "--pagerduty-url is not an http"},
 		{with("--timeout", "0s"), nil, "--timeout"},
 		{with("--confirm", "-1s"), nil, "--confirm"},
+		{with("--confirm", "0s"), nil, "--confirm"},
 		{url, []string{"DEADMAN_TOKEN=hunter2", "DEADMAN_TOKEN_FILE=/x"}, "DEADMAN_TOKEN is given twice"},
 		{url, []string{"DEADMAN_TOKEN_FILE=" + secretFile(t, "")}, "is empty"},
 		{url, []string{"LOG_LEVEL=hunter2"}, "LOG_LEVEL"},

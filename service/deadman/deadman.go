@@ -32,7 +32,8 @@ type Options struct {
 	Token   string        // what senders have to know; "" for nothing
 	Timeout time.Duration // without a heartbeat for so long, monitoring is dead
 	// Confirm is how long after a RESOLVED the heartbeat still has to beat. All alerts
-	// of a dead Prometheus end within its resend delay and one beat: 20 s here.
+	// of a dead Prometheus end within its resend delay and one beat: 20 s here. It is
+	// longer than two beats: a pause of more than half of it is a beat that was missed.
 	Confirm time.Duration
 	// Settle is how long an alert has to fire again after monitoring came back.
 	Settle     time.Duration
@@ -55,10 +56,11 @@ type Switch struct {
 	due     time.Time            // when death is paged, or paged again
 	senders map[sender]time.Time // when each last sent a heartbeat
 	held    map[string]*allClear // by the incident's key
+	settled time.Time            // no all-clear is believed before
 }
 
 // allClear is a RESOLVED that nobody was told of yet. The first heartbeat from a
-// certain time on confirms it.
+// certain time on confirms it, if monitoring has settled by then.
 type allClear struct {
 	page Page
 	from time.Time
@@ -84,17 +86,18 @@ func New(o Options) *Switch {
 	return s
 }
 
-// beat takes a heartbeat. After a silence the held all-clears get their time to be
-// proved wrong; otherwise it may confirm them.
+// beat takes a heartbeat. After a pause all-clears get their time to be proved wrong;
+// otherwise it may confirm them.
 func (s *Switch) beat(from sender) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	if s.dead {
 		s.send(s.own(resolve, "RESOLVED", "monitoring is back after %s", now))
-		for _, h := range s.held {
-			h.from = now.Add(s.Settle)
-		}
+	}
+	// Alertmanager forgets what nobody repeats within 20 s, long before the timeout is over.
+	if s.dead || now.Sub(s.last) > s.Confirm/2 {
+		s.settled = now.Add(s.Settle)
 	}
 	s.last, s.due = now, now.Add(s.Timeout)
 	s.setDead(false)
@@ -104,7 +107,7 @@ func (s *Switch) beat(from sender) {
 		s.senders[from] = now
 	}
 	for key, h := range s.held {
-		if !now.Before(h.from) && s.send(h.page) {
+		if !now.Before(h.from) && !now.Before(s.settled) && s.send(h.page) {
 			delete(s.held, key)
 		}
 	}

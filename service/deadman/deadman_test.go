@@ -230,6 +230,45 @@ func TestAFalseAllClearIsNeverTold(t *testing.T) {
 	}
 }
 
+// Prometheus is back before the timeout, and its alert fires again only after a while.
+func TestAFalseAllClearOfAPauseIsNeverTold(t *testing.T) {
+	for pause := 20; pause < 60; pause += 5 {
+		for after := -5; after <= pause+10; after += 5 {
+			t.Run(fmt.Sprintf("%d s after the last heartbeat of a pause of %d s", after, pause), func(t *testing.T) {
+				run(t, func(r *rig) {
+					r.notify("Down", "firing")
+					r.told(fires)
+					for at := -60; at < pause+120; at += 5 { // 0 is the last heartbeat
+						if at <= 0 && at%10 == 0 || at >= pause && (at-pause)%10 == 0 {
+							r.beat()
+						}
+						if at == after {
+							r.notify("Down", "resolved")
+						}
+						time.Sleep(5 * time.Second)
+					}
+					r.told()
+					r.notify("Down", "firing")
+					r.beatFor(10 * time.Minute)
+					r.told(fires)
+				})
+			})
+		}
+	}
+}
+
+func TestATrueAllClearIsToldWhenAPauseHasSettled(t *testing.T) {
+	run(t, func(r *rig) {
+		r.beat()
+		r.notify("Down", "resolved")
+		time.Sleep(20 * time.Second)
+		r.beatFor(2 * time.Minute)
+		r.told()
+		r.beat()
+		r.told(cleared)
+	})
+}
+
 func TestAnAllClearOfTheSilenceIsHeldUntilMonitoringHasSettled(t *testing.T) {
 	run(t, func(r *rig) {
 		time.Sleep(61 * time.Second)
