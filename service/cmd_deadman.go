@@ -22,7 +22,8 @@ The dead man's switch. It has to run outside the Swarm that it watches.
   minitwit deadman --place production --pagerduty-key-file FILE
   minitwit deadman --place lab --page-url http://localhost:8080/pages
 
-  POST /heartbeat   Alertmanager's webhook with the alert Watchdog
+  POST /heartbeat   Alertmanager's webhook with the alert Watchdog; the answer is 503 while
+                    a pager has taken no page for 5 minutes, and the heartbeat counts
   POST /notify      Alertmanager's webhook for pages: forwards them, and an all-clear only
                     when the heartbeat outlives it
   GET  /status      who sent a heartbeat when, which all-clears are held, and what became of

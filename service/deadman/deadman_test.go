@@ -102,11 +102,16 @@ func run(t *testing.T, test func(r *rig)) {
 }
 
 func (r *rig) post(path, token, body string) int {
+	status, _ := r.answered(path, token, body)
+	return status
+}
+
+func (r *rig) answered(path, token, body string) (status int, why string) {
 	req := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
 	req.Header.Set("Authorization", "Bearer "+token)
 	w := httptest.NewRecorder()
 	r.handler.ServeHTTP(w, req)
-	return w.Code
+	return w.Code, w.Body.String()
 }
 
 func (r *rig) get(path string) string {
@@ -303,17 +308,44 @@ func TestAPageOutlivesAnOutageOfItsReceiver(t *testing.T) {
 				r.answer("/duty", status)
 				r.notify("Down", "firing")
 				r.notify("Up", "firing")
-				r.beatFor(10 * time.Minute)
+				r.beatFor(maxFailing)
 				synctest.Wait()
 				if got := r.pages["/hook-s3cret"]; len(got) != 2 {
 					t.Errorf("one pager is away; the other was told %q", got)
 				}
-				if r.tried > 30 {
-					t.Errorf("tried %d times in ten minutes", r.tried)
+				if r.tried > 20 {
+					t.Errorf("tried %d times in five minutes", r.tried)
 				}
 				r.mend("/duty")
 				time.Sleep(maxBackoff)
 				r.told(fires, "[PAGE 1] production: Up is so")
+			})
+		})
+	}
+}
+
+// Nobody else would notice before he needs it. Alertmanager calls such a heartbeat failed.
+func TestAPagerThatFailsIsToldToWhoeverBeats(t *testing.T) {
+	for _, status := range []int{0, 503, 401, 400} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			run(t, func(r *rig) {
+				began := time.Now().UTC().Format(timeFormat)
+				r.answer("/duty", status)
+				r.notify("Down", "firing")
+				r.beatFor(maxFailing)
+				time.Sleep(5 * time.Second)
+				for range 20 {
+					got, why := r.answered("/heartbeat", "hunter2", note("Watchdog", "firing", "production"))
+					if got != http.StatusServiceUnavailable || why != "pagerduty has taken no page since "+began+"\n" {
+						t.Fatalf("while a pager fails a heartbeat is answered %d %s", got, why)
+					}
+					time.Sleep(10 * time.Second)
+				}
+				r.holds("/metrics", "minitwit_deadman_alive 1") // each of them counts
+				r.mend("/duty")
+				r.notify("Up", "firing")
+				time.Sleep(maxBackoff)
+				r.beat()
 			})
 		})
 	}

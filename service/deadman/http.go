@@ -1,6 +1,7 @@
 package deadman
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -90,19 +91,24 @@ func (s *Switch) work(ctx context.Context) {
 // keep the others inside.
 func (s *Switch) Handler(g prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /heartbeat", s.receive(func(m message) int {
+	mux.HandleFunc("POST /heartbeat", s.receive(func(m message) (int, string) {
 		from, ok := m.heartbeat()
 		if !ok {
-			return http.StatusBadRequest
+			return http.StatusBadRequest, ""
 		}
 		s.beat(from)
-		return http.StatusOK
-	}))
-	mux.HandleFunc("POST /notify", s.receive(func(m message) int {
-		if !s.notice(m.page()) {
-			return http.StatusServiceUnavailable // Alertmanager tries again
+		// The beat counts all the same. That we cannot page, Alertmanager has to tell: its alert
+		// NotificationsFailing comes of this.
+		if why := s.failing(); why != "" {
+			return http.StatusServiceUnavailable, why
 		}
-		return http.StatusOK
+		return http.StatusOK, ""
+	}))
+	mux.HandleFunc("POST /notify", s.receive(func(m message) (int, string) {
+		if !s.notice(m.page()) {
+			return http.StatusServiceUnavailable, "" // Alertmanager tries again
+		}
+		return http.StatusOK, ""
 	}))
 	mux.HandleFunc("GET /status", s.status)
 	mux.HandleFunc("GET /livez", func(http.ResponseWriter, *http.Request) {})
@@ -110,18 +116,20 @@ func (s *Switch) Handler(g prometheus.Gatherer) http.Handler {
 	return mux
 }
 
-// receive answers with the status that take gives to a message, or with what was wrong with
-// the message itself. What is not taken is logged with its sender: it may be an Alertmanager
-// with a wrong token or place.
-func (s *Switch) receive(take func(message) int) http.HandlerFunc {
+// receive answers with the status that take gives to a message and why, or with what was wrong
+// with the message itself. What is not answered with OK is logged with its sender: it may be an
+// Alertmanager with a wrong token or place.
+func (s *Switch) receive(take func(message) (status int, why string)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		var why string
 		m, status := s.read(w, r)
 		if status == http.StatusOK {
-			status = take(m)
+			status, why = take(m)
 		}
 		if status != http.StatusOK {
-			s.Log.Warn().Str("path", r.URL.Path).Str("from", r.RemoteAddr).Int("status", status).Msg("message not taken")
-			http.Error(w, http.StatusText(status), status)
+			why = cmp.Or(why, http.StatusText(status))
+			s.Log.Warn().Str("path", r.URL.Path).Str("from", r.RemoteAddr).Int("status", status).Str("why", why).Msg("message not answered with OK")
+			http.Error(w, why, status) // Alertmanager logs it
 		}
 	}
 }

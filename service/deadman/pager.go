@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -65,6 +67,9 @@ type queue struct {
 	result  *prometheus.CounterVec
 	journal *journal
 	log     zerolog.Logger
+
+	mu    sync.Mutex
+	fails time.Time // since when it has taken no page that it was given; zero if it took the last
 }
 
 const (
@@ -72,6 +77,8 @@ const (
 	// two attempts.
 	maxPages   = 256
 	maxBackoff = 30 * time.Second
+	// maxFailing is how long a pager may fail before Alertmanager is told.
+	maxFailing = 5 * time.Minute
 )
 
 var (
@@ -158,8 +165,38 @@ func (q *queue) post(ctx context.Context, p Page) (status int, err error) {
 	return resp.StatusCode, resp.Body.Close()
 }
 
+// failing names a pager that has failed for too long, or nothing.
+func (s *Switch) failing() string {
+	for _, q := range s.queues {
+		if since := q.failsSince(); !since.IsZero() && time.Since(since) > maxFailing {
+			return fmt.Sprintf("%s has taken no page since %s", q.name, since.UTC().Format(timeFormat))
+		}
+	}
+	return ""
+}
+
+func (q *queue) failsSince() time.Time {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.fails
+}
+
+// mark remembers since when the pager fails. A refused page counts, too: nobody heard of it,
+// and PagerDuty refuses whatever comes with a key that it does not know.
+func (q *queue) mark(result string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case result == "delivered":
+		q.fails = time.Time{}
+	case q.fails.IsZero():
+		q.fails = time.Now()
+	}
+}
+
 // tell counts what became of a page, or of an attempt, logs it and writes it down.
 func (q *queue) tell(level zerolog.Level, result string, p Page, status int, err error) {
+	q.mark(result)
 	q.result.WithLabelValues(result).Inc()
 	q.journal.note(p, q.name, result, status, err)
 	q.log.WithLevel(level).Str("event", p.Event).Str("key", p.Key).Str("title", p.Title).
