@@ -91,6 +91,7 @@ func TestNoLineIsLostOnItsWay(t *testing.T) {
 	})
 	w.survives(&seen, "lines of any form, of a program that is not ours", w.oddLines)
 	w.crashIsFound(&seen)
+	w.lateIsTaken(&seen)
 	w.dropIsTold(&seen)
 	w.figuresOfTheRules(&seen)
 	seen.add("memory of the agent, of Loki", "", fmt.Sprintf("%d MB, %d MB", w.agent.memory(), w.loki.memory()))
@@ -191,6 +192,38 @@ func (w *world) crashIsFound(seen *table) {
 	})
 	w.isToldOf("a crash", `syslogng_filtered_events_total\{id="f_crash",result="matched"\} [1-9]`)
 	seen.add("a crash is found by --errors, and counted for CrashLogged", "<= "+foundWithin.String(), fmt.Sprintf("%.1f s", took.Seconds()))
+}
+
+// lateIsTaken: an agent that was long away, or reads a rotated file again, brings lines that
+// are days behind the newest of their stream.
+func (w *world) lateIsTaken(seen *table) {
+	w.t.Helper()
+	other := w.newContainer("db_late", "1")
+	must(w.t, other.write("the newest"))
+	w.isFound("late", "the newest")
+	ages := []int{2, 5, 30, 160}
+	var late []string
+	for _, hours := range ages {
+		late = append(late, fmt.Sprintf("%d hours late", hours))
+		must(w.t, other.writeAt(time.Now().Add(-time.Duration(hours)*time.Hour), late[len(late)-1]+"\n"))
+	}
+	took := w.isFound("late", late...)
+	seen.add(fmt.Sprintf("lines %v hours behind the newest of their stream", ages), "0 lost", fmt.Sprintf("0 lost of %d; all there %.0f s later", len(late), took.Seconds()))
+}
+
+// isFound waits until an operator finds all of these lines of a service.
+func (w *world) isFound(service string, lines ...string) time.Duration {
+	w.t.Helper()
+	return w.eventually(2*foundWithin, fmt.Sprintf("the lines %q", lines), func() error {
+		var out strings.Builder
+		err := run(w.t.Context(), []string{"-since", "168h", service}, w.env, &out)
+		for _, want := range lines {
+			if err == nil && !strings.Contains(out.String(), want+"\n") {
+				err = fmt.Errorf("no %q among\n%s", want, out.String())
+			}
+		}
+		return err
+	})
 }
 
 // dropIsTold: what Loki refuses for good is counted, and costs nothing else.
