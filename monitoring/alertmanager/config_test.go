@@ -15,21 +15,30 @@ type ruleFile struct {
 	Groups []struct {
 		Rules []struct {
 			Alert  string
+			For    string
 			Labels map[string]string
 		}
 	}
 }
 
-// severities are the alerts of monitoring/prometheus/rules, by severity.
-func severities(t *testing.T) map[string][]string {
+func ruleFiles(t *testing.T) (files []ruleFile) {
 	t.Helper()
-	files, _ := filepath.Glob("../prometheus/rules/*.yml")
-	found := map[string][]string{}
-	for _, path := range files {
+	paths, _ := filepath.Glob("../prometheus/rules/*.yml")
+	for _, path := range paths {
 		var file ruleFile
 		if err := yaml.Unmarshal([]byte(read(t, path)), &file); err != nil {
 			t.Fatal(path, err)
 		}
+		files = append(files, file)
+	}
+	return files
+}
+
+// severities are the alerts of monitoring/prometheus/rules, by severity.
+func severities(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	for _, file := range ruleFiles(t) {
 		for _, group := range file.Groups {
 			for _, r := range group.Rules {
 				severity := r.Labels["severity"] // recording rules have none

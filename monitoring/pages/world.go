@@ -198,7 +198,7 @@ func (w *world) commandLine(name string) (argv, env []string) {
 	case "prometheus":
 		return []string{
 			"prometheus", listen, "--config.file=" + file("prometheus.yml"), "--storage.tsdb.path=" + file(name),
-			"--rules.alert.resend-delay=5s", "--enable-feature=expand-external-labels", "--log.level=warn",
+			"--rules.alert.resend-delay=5s", "--rules.alert.for-grace-period=5s", "--enable-feature=expand-external-labels", "--log.level=warn",
 		}, []string{"PLACE=drill", "HOSTNAME=" + name, "RUNBOOKS_URL=https://runbooks.example", "DASHBOARDS_URL=https://dashboards.example"}
 	case "alertmanager":
 		return []string{
