@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // monitored is an environment in which stack/monitoring.yml is complete.
@@ -77,6 +78,23 @@ func TestWhatMonitoringMustBeToldIsAskedFor(t *testing.T) {
 		if !strings.Contains(readme, variable[1]) {
 			t.Errorf("monitoring/README.md does not tell of %s", variable[1])
 		}
+	}
+}
+
+// While a Prometheus reads its log it is healthy, and sees nothing: an update must not go on
+// to the other one. It may take its time.
+func TestAPrometheusIsWaitedForUntilItWatches(t *testing.T) {
+	t.Parallel()
+	config, _, err := parse(monitored(), fileOf(t, "monitoring.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := serviceOf(t, config, "prometheus").HealthCheck
+	if asked := check.Test[len(check.Test)-1]; !strings.HasSuffix(asked, "/-/ready") {
+		t.Errorf("it is asked by %s, which does not say that it watches", asked)
+	}
+	if given := duration(check.StartPeriod); given < 10*time.Minute {
+		t.Errorf("it is given %v to read its log", given)
 	}
 }
 
