@@ -132,7 +132,6 @@ func (s *simulated) surroundings() {
 		s.series(steady(2), `prometheus_notifications_alertmanagers_discovered{instance="%s"}`, n)
 		s.series(steady(0), `prometheus_rule_evaluation_failures_total{instance="%s"}`, n)
 		s.series(steady(0), `alertmanager_notifications_failed_total{instance="%s",integration="webhook"}`, n)
-		s.series(steady(1), `prometheus_config_last_reload_successful{job="prometheus",instance="%s"}`, n)
 	}
 	s.series(steady(1), "swarm_up")
 	s.series(steady(1), "pg_up")
