@@ -101,6 +101,21 @@ func TestACauseSilencesItsConsequencesAndNothingElse(t *testing.T) {
 	}
 }
 
+// Who mends the first node has acknowledged its incident, and would not hear of the second.
+func TestTheDeathOfASecondNodeRingsAnew(t *testing.T) {
+	t.Parallel()
+	s := newSink(t)
+	a := start(t, assemble(t, toSink(s), hasty...))
+	for i, node := range []string{"n1", "n2"} {
+		a.post(t, newAlert("NodeDown", labels{"node": node}))
+		wait.For(t, 20*time.Second, node+" is told of", func() bool { return len(s.of("/page", "NodeDown")) == i+1 })
+	}
+	told := s.of("/page", "NodeDown")
+	if told[0].GroupKey == told[1].GroupKey || len(told[1].Alerts) != 1 {
+		t.Errorf("the second node is told of with %v, in the incident %s; the first was %s", told[1].Alerts, told[1].GroupKey, told[0].GroupKey)
+	}
+}
+
 // missing gives one of the alerts that were not told.
 func missing(s *sink, alerts map[string]bool) string {
 	told := make(map[string]bool)
