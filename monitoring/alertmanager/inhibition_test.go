@@ -40,9 +40,16 @@ var inhibitions = []inhibition{
 		targets: []string{"ReplicasBelowQuorum", "ReplicaMissing", "CrashLooping"},
 	},
 	{source: "EndpointDown", from: labels{"surface": "web"}, targets: []string{"CanaryFailing"}, otherTarget: "SimulatorSilent"},
-	{source: "NodeDown", from: labels{"node": "n1"}, targets: []string{
-		"ReplicaMissing", "TwoReplicasOnOneNode", "TargetDown", "PrometheusMissing", "AlertmanagerMissing", "QuorumAtRisk",
-	}, to: labels{"service": "api"}, otherTarget: "ReplicasBelowQuorum"},
+	{
+		source: "NodeDown", from: labels{"node": "n1"}, to: labels{"service": "api"}, otherTarget: "ReplicaMissing",
+		targets: []string{"TwoReplicasOnOneNode", "TargetDown"},
+	},
+	// Of two managers none may be lost, whichever: it names no node.
+	{source: "NodeDown", from: labels{"node": "n1"}, targets: []string{"PrometheusMissing", "AlertmanagerMissing"}, otherTarget: "QuorumAtRisk"},
+	{
+		source: "NodeDown", from: labels{"node": "n1"}, to: labels{"node": "n1"}, other: labels{"node": "n2"},
+		targets: []string{"QuorumAtRisk"},
+	},
 	{source: "QuorumLost", targets: []string{"QuorumAtRisk", "NodeDown"}, otherTarget: "SimulatorSilent"},
 	{
 		source: "ReplicasBelowQuorum", from: labels{"service": "api"}, to: labels{"service": "api"}, other: labels{"service": "web"},
