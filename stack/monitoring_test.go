@@ -81,6 +81,19 @@ func TestWhatMonitoringMustBeToldIsAskedFor(t *testing.T) {
 	}
 }
 
+// A canary that knows one node's address pages for that node's maintenance.
+func TestTheCanaryIsToldOfNoSingleNode(t *testing.T) {
+	t.Parallel()
+	file, readme := fileOf(t, "monitoring.yml"), fileOf(t, "../monitoring/README.md")
+	for _, variable := range []string{"CANARY_API", "CANARY_WEB"} {
+		question := regexp.MustCompile(`\$\{` + variable + `:\?([^}]*)\}`).FindStringSubmatch(file)
+		row := regexp.MustCompile("(?m)^.*`" + variable + "`.*$").FindString(readme)
+		if len(question) != 2 || !strings.Contains(question[1], "public name") || !strings.Contains(row, "public name") {
+			t.Errorf("%s: asked for by %q, and told of by %q", variable, question, row)
+		}
+	}
+}
+
 // While a Prometheus reads its log it is healthy, and sees nothing: an update must not go on
 // to the other one. It may take its time.
 func TestAPrometheusIsWaitedForUntilItWatches(t *testing.T) {
