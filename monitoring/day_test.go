@@ -121,7 +121,8 @@ func (s *simulated) surroundings() {
 		s.series(hourly, `probe_success{job="probe",probe="public",surface="web",node="n%d"}`, n)
 		s.series(steady(1), `probe_success{job="probe",probe="page",surface="web",node="n%d"}`, n)
 	}
-	s.series(steady(60*24*3600), `probe_ssl_earliest_cert_expiry{job="probe"}`)
+	s.series(steady(60*24*3600), `probe_ssl_earliest_cert_expiry{job="probe",probe="certificate",surface="web",node="public"}`)
+	s.series(steady(1), `probe_success{job="probe",probe="certificate",surface="web",node="public"}`)
 	for _, job := range []string{"swarm", "postgres", "canary", "blackbox", "loki"} {
 		s.series(steady(1), `up{job="%s"}`, job)
 	}
