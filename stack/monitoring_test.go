@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -10,20 +11,50 @@ import (
 	"time"
 )
 
-// monitored is an environment in which stack/monitoring.yml is complete.
+// monitored is an environment in which stack/monitoring.yml is complete, in any place.
 func monitored() map[string]string {
 	env := map[string]string{
 		"PLACE": "test", "RUNBOOKS_URL": "https://runbooks.example", "DASHBOARDS_URL": "https://dashboards.example",
 		"CANARY_API": "http://api.example:5001", "CANARY_WEB": "https://web.example", "DOCKER_GID": "999",
 		"POSTGRES_EXPORTER_URI": "database.example:5432/minitwit?sslmode=verify-full", "MONITORING_SHA": "0123456789ab",
 	}
-	for _, name := range []string{"SIMULATOR_CREDENTIALS", "POSTGRES_EXPORTER_PASSWORD", "PROBE_TARGETS", "NODE_TARGETS", "ALERTMANAGER_YML", "GRAFANA_ADMIN_PASSWORD", "GRAFANA_SECRET_KEY"} {
+	for _, name := range []string{
+		"SIMULATOR_CREDENTIALS", "POSTGRES_EXPORTER_PASSWORD", "PROBE_TARGETS", "NODE_TARGETS", "ALERTMANAGER_YML", "GRAFANA_ADMIN_PASSWORD", "GRAFANA_SECRET_KEY",
+		"PAGERDUTY_KEY", "SLACK_PAGE_URL", "SLACK_TICKET_URL", "SMTP_PASSWORD", "DEADMAN_TOKEN",
+	} {
 		env[name+"_FILE"], env[name+"_SHA"] = "/dev/null", "0123456789ab"
+	}
+	for _, name := range []string{"LAB_PROMETHEUS_YML", "LAB_REQUESTS_YML", "LAB_SLO_YML"} {
+		env[name] = "/dev/null"
 	}
 	for _, image := range []string{"IMAGE", "PROMETHEUS_IMAGE", "ALERTMANAGER_IMAGE", "BLACKBOX_IMAGE", "NODE_EXPORTER_IMAGE", "POSTGRES_EXPORTER_IMAGE", "HAPROXY_IMAGE", "GRAFANA_IMAGE"} {
 		env[image] = "registry.example/some@sha256:" + strings.Repeat("a", 64)
 	}
 	return env
+}
+
+// monitoringOf gives the files that a place deploys to be watched: the common one, and its
+// own if it has one.
+func monitoringOf(t *testing.T, place string) []string {
+	t.Helper()
+	files := []string{fileOf(t, "monitoring.yml")}
+	if own, err := readFile(filepath.Join(place, "monitoring.yml")); err == nil {
+		files = append(files, own)
+	}
+	return files
+}
+
+// monitoredPlaces are those that say whom Alertmanager tells.
+func monitoredPlaces(t *testing.T) (places []string) {
+	t.Helper()
+	files, err := filepath.Glob("../monitoring/alertmanager/places/*.yml")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("places: %v, %v", files, err)
+	}
+	for _, file := range files {
+		places = append(places, strings.TrimSuffix(filepath.Base(file), ".yml"))
+	}
+	return places
 }
 
 // alone are those of which there is one, and why that is enough: each keeps nothing,
@@ -39,7 +70,7 @@ const tooFew = ": deploy.replicas: fewer than two"
 
 func TestTheMonitoringStackKeepsTheRules(t *testing.T) {
 	t.Parallel()
-	config, dicts, err := parse(monitored(), fileOf(t, "monitoring.yml"))
+	config, dicts, err := parse(monitored(), monitoringOf(t, "production")...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,24 +90,50 @@ func TestTheMonitoringStackKeepsTheRules(t *testing.T) {
 
 func TestWhatMonitoringMustBeToldIsAskedFor(t *testing.T) {
 	t.Parallel()
-	file, complete := fileOf(t, "monitoring.yml"), map[string]string{}
-	for _, variable := range asked.FindAllStringSubmatch(file, -1) {
+	files, complete := monitoringOf(t, "production"), map[string]string{}
+	for _, variable := range asked.FindAllStringSubmatch(strings.Join(files, ""), -1) {
 		complete[variable[1]] = monitored()[variable[1]]
 	}
 	for missing := range complete {
 		env := maps.Clone(complete)
 		delete(env, missing)
-		if _, _, err := parse(env, file); err == nil || !strings.Contains(err.Error(), missing) {
+		if _, _, err := parse(env, files...); err == nil || !strings.Contains(err.Error(), missing) {
 			t.Errorf("without %s: %v, want an error that asks for it", missing, err)
 		}
 	}
-	if _, _, err := parse(complete, file); err != nil {
+	if _, _, err := parse(complete, files...); err != nil {
 		t.Errorf("with all that is asked for: %v", err)
 	}
 	readme := fileOf(t, "../monitoring/README.md")
-	for _, variable := range regexp.MustCompile(`\$\{(\w+)[:?-]`).FindAllStringSubmatch(file, -1) {
+	for _, variable := range regexp.MustCompile(`\$\{(\w+)[:?-]`).FindAllStringSubmatch(strings.Join(files, ""), -1) {
 		if !strings.Contains(readme, variable[1]) {
 			t.Errorf("monitoring/README.md does not tell of %s", variable[1])
+		}
+	}
+}
+
+// A secret that Alertmanager does not have is a way on which nobody is told anything.
+func TestAlertmanagerHasTheSecretsOfItsPlace(t *testing.T) {
+	t.Parallel()
+	for _, place := range monitoredPlaces(t) {
+		config, _, err := parse(monitored(), monitoringOf(t, place)...)
+		if err != nil {
+			t.Errorf("%s: %v", place, err)
+			continue
+		}
+		alertmanager, has := serviceOf(t, config, "alertmanager"), map[string]bool{}
+		for _, secret := range alertmanager.Secrets {
+			has[cmp.Or(secret.Target, secret.Source)] = true
+			if secret.UID != strings.Split(alertmanager.User, ":")[0] {
+				t.Errorf("%s: the secret %s is of the user %s, and Alertmanager is %s", place, secret.Source, secret.UID, alertmanager.User)
+			}
+		}
+		named := map[string]bool{}
+		for _, found := range regexp.MustCompile(`/run/secrets/(\w+)`).FindAllStringSubmatch(fileOf(t, "../monitoring/alertmanager/places/"+place+".yml"), -1) {
+			named[found[1]] = true
+		}
+		if !maps.Equal(has, named) {
+			t.Errorf("%s: Alertmanager gets the secrets %v, and its configuration names %v", place, has, named)
 		}
 	}
 }
