@@ -48,8 +48,9 @@ type call struct {
 
 // Consequences that whoever is woken may be told of too.
 var (
-	burn     = []string{"ErrorBudgetFastBurn", "ErrorRatioHigh", "AnswersSlow", "CanaryFailing", "EndpointFlaky"}
-	nodeGone = call{want: []string{"NodeDown"}, may: append([]string{"QuorumAtRisk", "ReplicasBelowQuorum", "EndpointDown"}, burn...), aim: 150}
+	burn = []string{"ErrorBudgetFastBurn", "ErrorRatioHigh", "AnswersSlow", "CanaryFailing", "EndpointFlaky"}
+	// ReplicaMissing waits for two minutes, and a start on an emulated node may take longer.
+	nodeGone = call{want: []string{"NodeDown"}, may: append([]string{"QuorumAtRisk", "ReplicasBelowQuorum", "ReplicaMissing", "EndpointDown"}, burn...), aim: 150}
 	rollback = call{want: []string{"DeployRolledBack"}, may: []string{"CrashLooping"}, aim: 240, mend: rollingUpdate} // the update itself takes most of the aim
 )
 
