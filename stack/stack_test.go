@@ -18,7 +18,7 @@ import (
 func place() map[string]string {
 	env := map[string]string{"IMAGE": "registry.example/minitwit@sha256:" + strings.Repeat("a", 64)}
 	env["COOKIE_SECURE"] = "true"
-	for _, name := range []string{"DATABASE_URL", "PASSWORD_KEY", "SESSION_KEY", "SESSION_KEY_PREVIOUS", "SIMULATOR_CREDENTIALS"} {
+	for _, name := range []string{"DATABASE_URL", "PASSWORD_KEY", "PASSWORD_KEY_PREVIOUS", "SESSION_KEY", "SESSION_KEY_PREVIOUS", "SIMULATOR_CREDENTIALS", "DATABASE_CA"} {
 		env[name+"_FILE"], env[name+"_SHA"] = "/dev/null", "0123456789ab"
 	}
 	env["EDGE_IMAGE"], env["HAPROXY_CFG_SHA"] = "registry.example/haproxy@sha256:"+strings.Repeat("b", 64), "0123456789ab"
@@ -102,7 +102,7 @@ func TestWhatAPlaceMustSetIsAskedFor(t *testing.T) {
 // An operator reads the README, not the stack file.
 func TestTheReadmeNamesEveryVariable(t *testing.T) {
 	t.Parallel()
-	readme, files := fileOf(t, "../README.md"), stackYML(t)+fileOf(t, "edge.yml")
+	readme, files := fileOf(t, "../README.md"), stackYML(t)+fileOf(t, "edge.yml")+fileOf(t, "database-ca.yml")
 	for _, variable := range regexp.MustCompile(`\$\{(\w+)[:?-]`).FindAllStringSubmatch(files, -1) {
 		if !strings.Contains(readme, variable[1]) {
 			t.Errorf("the README does not tell of %s", variable[1])
@@ -214,7 +214,7 @@ func TestProductionAddsASecretToTheOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for service, want := range map[string]int{"api": 3, "web": 4} {
+	for service, want := range map[string]int{"api": 4, "web": 5} {
 		if got := serviceOf(t, config, service).Secrets; len(got) != want {
 			t.Errorf("%s has the secrets %v, want %d", service, got, want)
 		}

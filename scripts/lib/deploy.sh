@@ -221,6 +221,8 @@ MANAGERS=ssh://root@HOST
 #IMAGE=registry.example/minitwit@sha256:…
 # the overlays on top of stack.yml; without it stack/PLACE.yml
 #OVERLAYS=stack/production.yml
+# where the database's certificate is of its provider's own authority, and that in database-ca.pem
+#OVERLAYS=stack/production.yml stack/database-ca.yml
 # how long a release is compared with the one before
 #SOAK_SECONDS=60
 # where ./scripts/run.sh image pushes to

@@ -28,8 +28,9 @@ const settingsFile = "place.env"
 
 // secretFiles are the names that the files of secrets have unless place.env says otherwise.
 var secretFiles = map[string]string{
-	"DATABASE_URL_FILE": "database.url", "PASSWORD_KEY_FILE": "password.key", "SESSION_KEY_FILE": "session.key",
-	"SESSION_KEY_PREVIOUS_FILE": "session.key.previous", "SIMULATOR_CREDENTIALS_FILE": "simulator.credentials",
+	"DATABASE_URL_FILE": "database.url", "PASSWORD_KEY_FILE": "password.key", "PASSWORD_KEY_PREVIOUS_FILE": "password.key.previous",
+	"SESSION_KEY_FILE": "session.key", "SESSION_KEY_PREVIOUS_FILE": "session.key.previous",
+	"SIMULATOR_CREDENTIALS_FILE": "simulator.credentials", "DATABASE_CA_FILE": "database-ca.pem",
 }
 
 // readPlace reads a folder. It fails with everything that is wrong at once.
@@ -94,8 +95,10 @@ func (p place) findSecrets() error {
 			p.settings[name] = file
 		}
 	}
-	if p.settings["SESSION_KEY_PREVIOUS_FILE"] == "" { // no rotation under way
-		p.settings["SESSION_KEY_PREVIOUS_FILE"] = p.settings["SESSION_KEY_FILE"]
+	for _, key := range []string{"PASSWORD_KEY", "SESSION_KEY"} {
+		if p.settings[key+"_PREVIOUS_FILE"] == "" { // no rotation under way
+			p.settings[key+"_PREVIOUS_FILE"] = p.settings[key+"_FILE"]
+		}
 	}
 	var wrong []error
 	for _, name := range slices.Sorted(maps.Keys(p.settings)) {

@@ -45,6 +45,7 @@ func TestAPlaceIsWhatItsFolderSays(t *testing.T) {
 	for _, want := range []string{
 		"IMAGE=i", "API_PORT=5101", "DASHBOARDS_URL=https://x/#y", "HOME=/home/anna",
 		"SESSION_KEY_FILE=" + filepath.Join(dir, "session.key"), "SESSION_KEY_PREVIOUS_FILE=" + filepath.Join(dir, "session.key"),
+		"PASSWORD_KEY_PREVIOUS_FILE=" + filepath.Join(dir, "password.key"),
 		"PASSWORD_KEY_SHA=fd6641673e7f", // printf 'p\n' | sha256sum
 	} {
 		if !slices.Contains(env, want) {
