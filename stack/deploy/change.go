@@ -125,7 +125,8 @@ func (d *deployment) change(ctx context.Context, what string, do func(context.Co
 	if len(v.services) == 0 {
 		return failure{exitRefused, "preflight", fmt.Errorf("nothing runs in %s; deploy it first", d.place.name)}
 	}
-	if err := errors.Join(append(checkNodes(v), checkServices(v)...)...); err != nil {
+	d.quick = true
+	if err := d.fit(v); err != nil {
 		return failure{exitRefused, "preflight", err}
 	}
 	d.image = v.services["api"].image()

@@ -22,7 +22,7 @@ type deployment struct {
 	version string // its name, where it has one
 	by      string
 	dryRun  bool
-	quick   bool // back to a release that ran here before: no schema, no rehearsal
+	quick   bool // a change of what runs, or back to what ran here before: no rehearsal, and no waiting for nodes
 	stack   rendered
 	env     []string
 	before  view

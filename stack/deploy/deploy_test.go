@@ -111,3 +111,31 @@ func TestNothingIsChangedUnderAnothersLock(t *testing.T) {
 		t.Errorf("removed %q", *removed)
 	}
 }
+
+// What brings a place back is wanted just where a node is away.
+func TestANodeThatIsAwayKeepsANewReleaseWaitingAndNothingElse(t *testing.T) {
+	t.Parallel()
+	v := view{nodes: map[string]swarm.Node{}}
+	for name, state := range map[string]swarm.NodeState{"n1": swarm.NodeStateReady, "n2": swarm.NodeStateReady, "n3": swarm.NodeStateDown} {
+		n := swarm.Node{ID: name, ManagerStatus: &swarm.ManagerStatus{Reachability: swarm.ReachabilityReachable}}
+		n.Spec.Role, n.Spec.Availability, n.Status.State = swarm.NodeRoleManager, swarm.NodeAvailabilityActive, state
+		n.Description.Hostname, n.Description.Engine.EngineVersion = name, engineNeeded
+		v.nodes[name] = n
+	}
+	var said strings.Builder
+	d := &deployment{say: &progress{out: &said}}
+	if err := d.fit(v); err == nil || !strings.Contains(err.Error(), "docker node demote n3 && docker node rm --force n3") {
+		t.Errorf("a new release: %v", err)
+	}
+	d.quick = true
+	if err := d.fit(v); err != nil || !strings.Contains(said.String(), "node n3 is down") {
+		t.Errorf("back to the one before: %v, and said was %q", err, said.String())
+	}
+	for id, n := range v.nodes {
+		n.Status.State = swarm.NodeStateDown
+		v.nodes[id] = n
+	}
+	if err := d.fit(v); err == nil {
+		t.Error("without any node there is nothing to run on")
+	}
+}

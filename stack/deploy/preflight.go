@@ -45,8 +45,7 @@ func (d *deployment) preflight(ctx context.Context) error {
 		return fmt.Errorf("no manager answers: %w", err)
 	}
 	d.before = v
-	wrong := append(checkNodes(v), checkServices(v)...)
-	if err := errors.Join(wrong...); err != nil {
+	if err := d.fit(v); err != nil {
 		return err
 	}
 	if err := d.render(ctx); err != nil {
@@ -69,7 +68,7 @@ func (d *deployment) steady(ctx context.Context) (view, error) {
 	for {
 		v, err := d.swarm.look(ctx, d.place.stack())
 		// Whatever is still wrong then, the caller finds in what is given.
-		if err == nil && len(checkNodes(v)) == 0 || time.Now().After(end) {
+		if err == nil && (d.quick || len(ailing(v)) == 0) || time.Now().After(end) {
 			return v, err
 		}
 		select {
@@ -92,16 +91,42 @@ func (d *deployment) checkCLI(ctx context.Context) error {
 	return nil
 }
 
-// checkNodes finds what of the Swarm itself forbids a deploy.
+// fit refuses what forbids a change. A node that is away keeps a new release waiting, but not what
+// brings a place back or changes what runs: that is wanted just then, and is told of it.
+func (d *deployment) fit(v view) error {
+	wrong, away := append(checkNodes(v), checkServices(v)...), ailing(v)
+	if !d.quick {
+		return errors.Join(append(away, wrong...)...)
+	}
+	for _, a := range away {
+		d.say.note("%v", a)
+	}
+	return errors.Join(wrong...)
+}
+
+// checkNodes finds what of the Swarm itself forbids any change.
 func checkNodes(v view) (wrong []error) {
+	for _, n := range v.nodes {
+		if !atLeast(n.Description.Engine.EngineVersion, engineNeeded) {
+			wrong = append(wrong, fmt.Errorf("node %s has Docker %s; %s or newer is needed", n.Description.Hostname, n.Description.Engine.EngineVersion, engineNeeded))
+		}
+	}
+	if len(v.workers()) == 0 {
+		wrong = append(wrong, errors.New("no node takes tasks"))
+	}
+	return wrong
+}
+
+// ailing finds nodes and managers that are away.
+func ailing(v view) (away []error) {
 	managers, reachable := 0, 0
 	for _, n := range v.nodes {
-		name := n.Description.Hostname
-		if n.Status.State != swarm.NodeStateReady {
-			wrong = append(wrong, fmt.Errorf("node %s is %s: mend it, or take it out of the Swarm (docker node rm --force %s)", name, n.Status.State, name))
-		}
-		if !atLeast(n.Description.Engine.EngineVersion, engineNeeded) {
-			wrong = append(wrong, fmt.Errorf("node %s has Docker %s; %s or newer is needed", name, n.Description.Engine.EngineVersion, engineNeeded))
+		if name := n.Description.Hostname; n.Status.State != swarm.NodeStateReady {
+			remove := "docker node rm --force " + name
+			if n.Spec.Role == swarm.NodeRoleManager { // of one, it is refused
+				remove = "docker node demote " + name + " && " + remove
+			}
+			away = append(away, fmt.Errorf("node %s is %s: mend it, or take it out of the Swarm (%s)", name, n.Status.State, remove))
 		}
 		if n.ManagerStatus == nil {
 			continue
@@ -112,12 +137,9 @@ func checkNodes(v view) (wrong []error) {
 		}
 	}
 	if managers > 1 && reachable < managers {
-		wrong = append(wrong, fmt.Errorf("%d of %d managers are reachable: a deploy would stand still if one more went", reachable, managers))
+		away = append(away, fmt.Errorf("%d of %d managers are reachable: a deploy would stand still if one more went", reachable, managers))
 	}
-	if len(v.workers()) == 0 {
-		wrong = append(wrong, errors.New("no node takes tasks"))
-	}
-	return wrong
+	return away
 }
 
 // checkServices refuses to begin while an update is under way.

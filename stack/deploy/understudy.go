@@ -61,7 +61,11 @@ func (d *deployment) labelled(ctx context.Context) string {
 	if err != nil || got.Config == nil {
 		return ""
 	}
-	return got.Config.Labels["org.opencontainers.image.version"]
+	version := got.Config.Labels["org.opencontainers.image.version"]
+	if version == "unknown" { // what the Dockerfile writes where nobody said
+		return ""
+	}
+	return version
 }
 
 // understudies runs one replica of each service beside the real ones, and compares how
