@@ -36,6 +36,7 @@ type check struct {
 	After   *float64          `json:"after_s,omitempty"` // of a page: how long its way took
 	Runbook string            `json:"runbook,omitempty"` // a path in this clone, or a URL
 	First   string            `json:"first,omitempty"`   // of the last one: what to do
+	undo    string            // of the last change: what takes it back, "" where no verb does
 }
 
 // The cases of what changed last, and of how the last deploy by the verb ended.

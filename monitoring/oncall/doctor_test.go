@@ -80,7 +80,7 @@ func TestAnOutageOnOneScreen(t *testing.T) {
 		`ok         managers `,
 		`ok         last change                       .*minitwit_api was deployed, image f073b3d64c14, .* \(5 min ago\)`,
 		`ok         last deploy                       .*v2 by ben@desk failed and was undone: api.1 on n2: unhealthy, .*`,
-		`first: read ../runbooks/DatabaseDown.md; it began 5 min after the last change: if users suffer, docker service rollback minitwit_api`,
+		`first: read ../runbooks/DatabaseDown.md; it began 5 min after the last change: if users suffer, ./scripts/run.sh rollback PLACE`,
 	}
 	for i := range max(len(lines), len(want)) {
 		if i >= len(want) || i >= len(lines) || !regexp.MustCompile("^"+want[i]).MatchString(lines[i]) {
@@ -174,7 +174,8 @@ func TestWhatToDoFirst(t *testing.T) {
 		when := time.Now().Add(-ago)
 		return &when
 	}
-	change := check{Case: lastChange, State: fine, Since: at(10 * time.Minute), Labels: map[string]string{"service": "minitwit_api"}}
+	change := check{Case: lastChange, State: fine, Since: at(10 * time.Minute), undo: "go back"}
+	other := check{Case: lastChange, State: fine, Since: at(10 * time.Minute)}
 	slow := check{Case: "alert AnswersSlow", State: page, Runbook: "r/AnswersSlow.md", Since: at(9 * time.Minute)}
 	early := check{Case: "alert AnswersSlow", State: page, Runbook: "r/AnswersSlow.md", Since: at(11 * time.Minute)}
 	late := check{Case: "alert AnswersSlow", State: page, Runbook: "r/AnswersSlow.md", Since: at(-21 * time.Minute)}
@@ -182,7 +183,7 @@ func TestWhatToDoFirst(t *testing.T) {
 	back := check{Case: "service x", State: broken, Runbook: "r/DeployRolledBack.md", Since: at(10 * time.Minute)}
 	soon := check{Case: "alert DatabaseDown", State: pending, Runbook: "r/DatabaseDown.md", Since: at(5 * time.Minute)}
 	node := check{Case: "nodes", State: broken, Runbook: "r/NodeDown.md", Since: at(5 * time.Minute)}
-	const rollback = " after the last change: if users suffer, docker service rollback minitwit_api"
+	const rollback = " after the last change: if users suffer, go back"
 	mute := check{Case: "database", State: notKnown, Runbook: "r/DatabaseDown.md"}
 	for _, c := range []struct {
 		checks []check
@@ -190,6 +191,7 @@ func TestWhatToDoFirst(t *testing.T) {
 	}{
 		{[]check{change}, ""},
 		{[]check{slow, change}, "read r/AnswersSlow.md; it began 60 s" + rollback},
+		{[]check{slow, other}, "read r/AnswersSlow.md; it began 60 s after the last change"},
 		{[]check{early, change}, "read r/AnswersSlow.md"},
 		{[]check{late, change}, "read r/AnswersSlow.md"},
 		{[]check{slow, down, change}, "read r/DatabaseDown.md"},

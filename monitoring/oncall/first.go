@@ -34,7 +34,10 @@ func first(checks []check) string {
 	}
 	change := checks[i]
 	if after := c.Since.Sub(*change.Since); after >= 0 && after <= blamed {
-		do += fmt.Sprintf("; it began %s after the last change: if users suffer, docker service rollback %s", span(after), change.Labels["service"])
+		do += fmt.Sprintf("; it began %s after the last change", span(after))
+		if change.undo != "" {
+			do += ": if users suffer, " + change.undo
+		}
 	}
 	return do
 }

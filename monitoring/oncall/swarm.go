@@ -23,6 +23,10 @@ const (
 	saysNoQuorum = "does not have quorum"
 )
 
+// goBack takes a release of the product back. Not docker service rollback: that goes to what
+// the service was before its last update, which may be a scale, and takes one service of two.
+const goBack = "./scripts/run.sh rollback PLACE"
+
 // askSwarm asks the managers, and takes what the first of them answers.
 func (d *doctor) askSwarm(ctx context.Context) []check {
 	itself := check{Case: "swarm", Aim: "has a leader"}
@@ -209,8 +213,12 @@ func (d *doctor) change(services []swarm.Service) []check {
 	if at.IsZero() {
 		return nil
 	}
-	return []check{{
+	c := check{
 		Case: lastChange, Aim: "is known", State: fine, Since: &at, Labels: map[string]string{"service": newest.Spec.Name},
 		Found: fmt.Sprintf("%s was deployed, image %s", newest.Spec.Name, manager.Digest(newest.Spec.TaskTemplate.ContainerSpec)),
-	}}
+	}
+	if newest.Spec.Labels[manager.StackLabel] == d.stacks[0] {
+		c.undo = goBack
+	}
+	return []check{c}
 }

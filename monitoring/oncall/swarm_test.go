@@ -188,6 +188,26 @@ func TestWhatIsWrongInASwarm(t *testing.T) {
 	}
 }
 
+// undo is what is said of a Swarm's last change.
+func undo(t *testing.T, l manager.Lists) string {
+	t.Helper()
+	got := askSwarmOf(t, engine(t, l))
+	return got[slices.IndexFunc(got, func(c check) bool { return c.Case == lastChange })].undo
+}
+
+// The verb goes back with the product alone.
+func TestWhatTakesTheLastChangeBack(t *testing.T) {
+	t.Parallel()
+	l := whole(t)
+	if got := undo(t, l); got != goBack {
+		t.Errorf("a release is taken back by %q", got)
+	}
+	l.Services[0].Spec.Name, l.Services[0].Spec.Labels[manager.StackLabel] = "monitoring_prometheus", "monitoring"
+	if got := undo(t, l); got != "" {
+		t.Errorf("a change of monitoring is taken back by %q", got)
+	}
+}
+
 func TestSinceWhenANodeIsDown(t *testing.T) {
 	t.Parallel()
 	l := whole(t)
