@@ -31,7 +31,7 @@ var (
 	failures      = describe("swarm_service_task_failures_total", "Tasks failed or rejected since the exporter's start.", "service")
 	updateState   = describe("swarm_service_update_state", "1 for the state of the last update, 0 for the others.", "service", "state")
 	updateStarted = describe("swarm_service_update_started_timestamp_seconds", "When the last update began.", "service")
-	deployed      = describe("swarm_service_deployed_timestamp_seconds", "When somebody last deployed the service; Swarm's own rollback is no deployment.", "service")
+	changed       = describe("swarm_service_deployed_timestamp_seconds", "When somebody last deployed, scaled or restarted the service; Swarm's own rollback is no change.", "service")
 	tasksByDigest = describe("swarm_service_tasks", "Running tasks, by the first 12 digits of their image's digest.", "service", "digest")
 	tasksByNode   = describe("swarm_service_node_tasks", "Running tasks on a node that has any.", "service", "node")
 
@@ -118,14 +118,14 @@ func (s *samples) tasks(name string, service swarm.Service, tasks []swarm.Task, 
 	}
 }
 
-// update reports on the last update and deployment. A service that was never updated has no
+// update reports on the last update and change. A service that was never updated has no
 // sample of when that began, rather than one of the year 1.
 func (s *samples) update(name string, service swarm.Service) {
 	last := manager.LastUpdate(service)
 	if !last.Started.IsZero() {
 		s.addTime(updateStarted, last.Started, name)
 	}
-	s.addTime(deployed, last.Deployed, name)
+	s.addTime(changed, last.Changed, name)
 	for _, each := range updateStates {
 		s.add(updateState, is(each == last.State), name, string(each))
 	}

@@ -41,9 +41,8 @@ func TestTheStateOfAnUpdate(t *testing.T) {
 	is("none")
 }
 
-// Swarm changes a service at each step of an update. Only the first of them is a
-// deployment.
-func TestWhenAServiceWasDeployed(t *testing.T) {
+// Swarm changes a service at each step of an update. Only the first of them is somebody's.
+func TestWhenAServiceWasChanged(t *testing.T) {
 	t.Parallel()
 	e := startEngine(t)
 	c := exporterOf(t, e)

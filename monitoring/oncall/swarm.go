@@ -161,7 +161,7 @@ func (d *doctor) service(s swarm.Service, lists manager.Lists) check {
 	image := "image " + manager.Digest(s.Spec.TaskTemplate.ContainerSpec)
 	switch {
 	case update.State == manager.NoUpdate:
-		said = append(said, image, "deployed "+clock(update.Deployed))
+		said = append(said, image, did(update)+" "+clock(update.Changed))
 	case update.State == swarm.UpdateStatePaused, strings.HasPrefix(string(update.State), "rollback_"):
 		c.State, c.Runbook, c.Since = broken, d.runbooks.of("DeployRolledBack", ""), dated(update.Started)
 		said = append(said, image, strings.TrimSuffix(string(update.State)+": "+update.Message, ": "))
@@ -200,24 +200,30 @@ func lastFailure(s swarm.Service, tasks []swarm.Task) (last *swarm.Task) {
 	return last
 }
 
-// change gives what somebody deployed last. Most outages begin with that.
+// did says what somebody did to a service last.
+func did(u manager.Update) string {
+	if u.Deployed {
+		return "deployed"
+	}
+	return "changed"
+}
+
+// change gives what somebody deployed, scaled or restarted last. Most outages begin with that.
 func (d *doctor) change(services []swarm.Service) []check {
 	var newest swarm.Service
-	var at time.Time
+	var last manager.Update
 	for _, s := range services {
-		deployed := manager.LastUpdate(s).Deployed
-		if slices.Contains(d.stacks, s.Spec.Labels[manager.StackLabel]) && deployed.After(at) {
-			newest, at = s, deployed
+		update := manager.LastUpdate(s)
+		if slices.Contains(d.stacks, s.Spec.Labels[manager.StackLabel]) && update.Changed.After(last.Changed) {
+			newest, last = s, update
 		}
 	}
-	if at.IsZero() {
+	if last.Changed.IsZero() {
 		return nil
 	}
-	c := check{
-		Case: lastChange, Aim: "is known", State: fine, Since: &at, Labels: map[string]string{"service": newest.Spec.Name},
-		Found: fmt.Sprintf("%s was deployed, image %s", newest.Spec.Name, manager.Digest(newest.Spec.TaskTemplate.ContainerSpec)),
-	}
-	if newest.Spec.Labels[manager.StackLabel] == d.stacks[0] {
+	c := check{Case: lastChange, Aim: "is known", State: fine, Since: &last.Changed, Labels: map[string]string{"service": newest.Spec.Name}}
+	c.Found = fmt.Sprintf("%s was %s, image %s", newest.Spec.Name, did(last), manager.Digest(newest.Spec.TaskTemplate.ContainerSpec))
+	if last.Deployed && newest.Spec.Labels[manager.StackLabel] == d.stacks[0] {
 		c.undo = goBack
 	}
 	return []check{c}

@@ -208,6 +208,25 @@ func TestWhatTakesTheLastChangeBack(t *testing.T) {
 	}
 }
 
+// docker service scale leaves no update behind, docker service update --force one of the same image.
+func TestAScaleIsNoDeploy(t *testing.T) {
+	t.Parallel()
+	l := whole(t)
+	api := &l.Services[0]
+	before := api.Spec
+	api.PreviousSpec = &before
+	expect(t, askSwarmOf(t, engine(t, l)), lastChange, fine, "minitwit_api was changed, image f073b3d64c14", "")
+	api.UpdateStatus, api.UpdatedAt = nil, time.Now()
+	got := askSwarmOf(t, engine(t, l))
+	expect(t, got, lastChange, fine, "minitwit_api was changed, image f073b3d64c14", "")
+	expect(t, got, "service minitwit_api", fine, "image f073b3d64c14, changed ", "")
+	if back := undo(t, l); back != "" {
+		t.Errorf("a scale is taken back by %q", back)
+	}
+	before.TaskTemplate.ContainerSpec = &swarm.ContainerSpec{Image: "registry.example/minitwit:v1"}
+	expect(t, askSwarmOf(t, engine(t, l)), lastChange, fine, "minitwit_api was deployed, image f073b3d64c14", "")
+}
+
 func TestSinceWhenANodeIsDown(t *testing.T) {
 	t.Parallel()
 	l := whole(t)

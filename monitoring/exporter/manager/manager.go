@@ -1,5 +1,5 @@
 // Package manager asks a manager of a Swarm what it knows, and says what its lists
-// mean: which tasks count as replicas, when a service was deployed, which of two
+// mean: which tasks count as replicas, when a service was changed, which of two
 // entries is the node. It changes nothing and keeps nothing.
 package manager
 

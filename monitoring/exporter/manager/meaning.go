@@ -50,23 +50,24 @@ func Digest(spec *swarm.ContainerSpec) string {
 	return hex[:12]
 }
 
-// NoUpdate is the state of a service that was not updated since somebody deployed it.
+// NoUpdate is the state of a service whose tasks were not replaced since somebody changed it.
 const NoUpdate swarm.UpdateState = "none"
 
 // Update is how the last update of a service stands.
 type Update struct {
 	State    swarm.UpdateState
 	Started  time.Time // zero where the manager does not say
-	Deployed time.Time // when somebody last deployed the service; Swarm's own rollback is no deployment
+	Changed  time.Time // when somebody last deployed, scaled or restarted the service; Swarm's own rollback is no change
+	Deployed bool      // that change brought the image that it runs
 	Message  string    // the manager's
 }
 
 // LastUpdate says how the last update of a service stands.
 func LastUpdate(service swarm.Service) Update {
-	// Who deploys takes the status away, and where a task has to be replaced the update
-	// begins within a second. Without one, the deployment was the last change of the
-	// service. With one it was not: an update's own steps move UpdatedAt, too.
-	u := Update{State: NoUpdate, Deployed: service.UpdatedAt}
+	// Who changes a service takes the status away, and where a task has to be replaced the
+	// update begins within a second. Without one, nothing has moved UpdatedAt since. With one
+	// that is not so: an update's own steps move it, too.
+	u := Update{State: NoUpdate, Changed: service.UpdatedAt, Deployed: deployed(service)}
 	status := service.UpdateStatus
 	if status == nil {
 		return u
@@ -76,9 +77,25 @@ func LastUpdate(service swarm.Service) Update {
 		u.State = status.State
 	}
 	if status.StartedAt != nil {
-		u.Started, u.Deployed = *status.StartedAt, *status.StartedAt
+		u.Started, u.Changed = *status.StartedAt, *status.StartedAt
 	}
 	return u
+}
+
+// deployed says whether the last change of a service was of its image. A scale and a restart
+// leave that as it is, and so does a deploy of the same image with other settings. A service has
+// no previous spec when it is new, and when the Swarm itself has rolled it back.
+func deployed(service swarm.Service) bool {
+	before := service.PreviousSpec
+	return before == nil || image(*before) != image(service.Spec)
+}
+
+// image is what the tasks of a service run, "" if they are no containers.
+func image(spec swarm.ServiceSpec) string {
+	if c := spec.TaskTemplate.ContainerSpec; c != nil {
+		return c.Image
+	}
+	return ""
 }
 
 // ByHost gives the nodes by name. One that was lost and has joined again is in the list
