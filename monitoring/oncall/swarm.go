@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/docker/cli/cli/connhelper"
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
 
 	"minitwit/monitoring/exporter/manager"
 )
@@ -88,7 +91,7 @@ func (d *doctor) askManagers(ctx context.Context) (answer, error) {
 // askManager asks one about the services of all stacks; swarm picks some. The answer counts
 // also where there is no record of the stack's last deploy.
 func askManager(ctx context.Context, host, stack string) (a answer) {
-	m, err := manager.New(host, "")
+	m, err := reach(host)
 	if err != nil {
 		return answer{err: err}
 	}
@@ -101,14 +104,33 @@ func askManager(ctx context.Context, host, stack string) (a answer) {
 	return a
 }
 
+// reach prepares to ask the manager at an address as DOCKER_HOST has it, ssh:// included. The
+// exporter has no such way: it asks the proxy, which lets it only look.
+func reach(host string) (*manager.Manager, error) {
+	helper, err := connhelper.GetConnectionHelper(host)
+	if err != nil {
+		return nil, err
+	}
+	if helper == nil {
+		return manager.New(host, "")
+	}
+	return manager.Through("", client.WithHost(helper.Host), client.WithDialContext(helper.Dialer))
+}
+
+// beforeSSH is what the client puts before what ssh itself has said, if that is anything.
+var beforeSSH = regexp.MustCompile(`error during connect: .*: stderr=(\S)`)
+
 // brief says of each manager why it did not answer: all three lists fail for one reason.
 func brief(err error) string {
 	// The prefixes are those of manager.Ask.
-	text := strings.NewReplacer("services: ", "", "Error response from daemon: ", "").Replace(err.Error())
+	text := strings.NewReplacer("services: ", "", "Error response from daemon: ", "").Replace(beforeSSH.ReplaceAllString(err.Error(), "$1"))
 	var reasons []string
 	for reason := range strings.Lines(text) {
-		if !strings.HasPrefix(reason, "tasks: ") && !strings.HasPrefix(reason, "nodes: ") {
-			reasons = append(reasons, line(reason))
+		if strings.HasPrefix(reason, "tasks: ") || strings.HasPrefix(reason, "nodes: ") {
+			continue
+		}
+		if reason = line(reason); reason != "" && !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
 		}
 	}
 	return strings.Join(reasons, "; ")

@@ -268,6 +268,50 @@ func TestWithoutAManagerNothingIsKnownOfASwarm(t *testing.T) {
 	}
 }
 
+// sshIs makes ssh a script until the test ends, which so cannot run beside others.
+func sshIs(t *testing.T, script string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(put(t, dir, "ssh", script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+}
+
+// The keys for another engine's TLS are not there, and nobody asks for them.
+func TestAManagerIsAskedOverSSH(t *testing.T) {
+	address := strings.TrimPrefix(engine(t, whole(t)), "tcp://")
+	sshIs(t, `#!/usr/bin/env bash
+exec 2>/dev/null
+[[ $* == '-l root '*' -- a docker system dial-stdio' ]] || exit 255
+exec 3<>/dev/tcp/`+strings.Replace(address, ":", "/", 1)+`
+cat <&3 &
+cat >&3
+kill $!
+`)
+	t.Setenv("DOCKER_CERT_PATH", t.TempDir())
+	expect(t, askSwarmOf(t, "ssh://root@a"), "nodes", fine, "3 of 3 ready", "")
+}
+
+func TestWhySSHFailsIsSaidOnce(t *testing.T) {
+	sshIs(t, `#!/bin/sh
+read -r request
+echo 'Warning: a is new' >&2
+echo 'ssh: connect to host a port 22: Connection refused' >&2
+exit 255
+`)
+	got := askSwarmOf(t, "ssh://root@a")
+	const want = "ssh://root@a: Warning: a is new; ssh: connect to host a port 22: Connection refused"
+	if len(got) != 1 || got[0].State != notKnown || got[0].Found != want {
+		t.Errorf("%+v, want %q", got, want)
+	}
+	sshIs(t, "#!/bin/sh\nread -r request\nexit 255\n")
+	expect(t, askSwarmOf(t, "ssh://root@a"), "swarm", notKnown, "error during connect", "")
+	if got := askSwarmOf(t, "ssh://a/%zz"); len(got) != 1 || got[0].State != notKnown {
+		t.Errorf("of a wrong address: %+v", got)
+	}
+}
+
 func TestOneManagerOfSeveralSuffices(t *testing.T) {
 	t.Parallel()
 	began := time.Now()

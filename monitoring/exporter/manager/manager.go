@@ -40,8 +40,12 @@ type Lists struct {
 // New prepares to ask the manager at url about one stack, or about all services if
 // stack is "".
 func New(url, stack string) (*Manager, error) {
-	cli, err := client.New(client.WithTLSClientConfigFromEnv(), client.WithHost(url),
-		client.WithAPIVersion(apiVersion), client.WithAPIVersionFromEnv())
+	return Through(stack, client.WithTLSClientConfigFromEnv(), client.WithHost(url))
+}
+
+// Through is New for whoever has a way of its own to a manager.
+func Through(stack string, way ...client.Opt) (*Manager, error) {
+	cli, err := client.New(append(way, client.WithAPIVersion(apiVersion), client.WithAPIVersionFromEnv())...)
 	if err != nil {
 		return nil, err
 	}
