@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// notByRelease are alerts that no release causes, and the one of which the Swarm itself has
-// gone back already.
-var notByRelease = []string{"NodeDown", "QuorumLost", "QuorumAtRisk", "DeployRolledBack"}
+// notByRelease are alerts that no release causes, the one of which the Swarm itself has gone
+// back already, and the one of a release under way: the verb refuses to go back from that.
+var notByRelease = []string{"NodeDown", "QuorumLost", "QuorumAtRisk", "DeployRolledBack", "MixedVersions"}
 
 // blamed is how long after a change something may begin for the change to be named.
 const blamed = 30 * time.Minute

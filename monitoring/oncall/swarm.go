@@ -182,6 +182,9 @@ func (d *doctor) service(s swarm.Service, lists manager.Lists) check {
 	// rolled back is seen for as long as nobody has made another one.
 	image := "image " + manager.Digest(s.Spec.TaskTemplate.ContainerSpec)
 	switch {
+	case stuck(update):
+		c.State, c.Runbook, c.Since = broken, d.runbooks.of("MixedVersions", ""), dated(update.Started)
+		said = append(said, image, string(update.State)+" and does not end")
 	case update.State == manager.NoUpdate:
 		said = append(said, image, did(update)+" "+clock(update.Changed))
 	case update.State == swarm.UpdateStatePaused, strings.HasPrefix(string(update.State), "rollback_"):
@@ -190,17 +193,30 @@ func (d *doctor) service(s swarm.Service, lists manager.Lists) check {
 	default:
 		said = append(said, image, fmt.Sprintf("%s, begun %s", update.State, clock(update.Started)))
 	}
+	failure := lastFailure(s, lists.Tasks)
 	if counted && len(running) < desired {
 		// Also during the seconds in which the Swarm replaces one: it is so, and goes away.
 		c.State, c.Runbook = broken, d.runbooks.of(tooFew(len(running), desired), "")
 		c.Since = nil // of the update
-		if failure := lastFailure(s, lists.Tasks); failure != nil {
+		if failure != nil {
 			c.Since = dated(failure.Status.Timestamp)
-			said = append(said, "last failure: "+failure.Status.Err)
 		}
+	}
+	if failure != nil && c.State == broken {
+		said = append(said, "last failure: "+failure.Status.Err)
 	}
 	c.Found = line(strings.Join(said, ", "))
 	return c
+}
+
+// longest is what an update may take, and its rollback: some minutes. The rules wait as long.
+const longest = 15 * time.Minute
+
+// stuck says whether an update goes on that cannot end: with start-first the replicas of before
+// all run while the new one waits for room.
+func stuck(u manager.Update) bool {
+	goesOn := u.State == swarm.UpdateStateUpdating || u.State == swarm.UpdateStateRollbackStarted
+	return goesOn && !u.Started.IsZero() && time.Since(u.Started) > longest
 }
 
 // tooFew names the alert for so many replicas. It draws the line where the rules do.

@@ -134,7 +134,7 @@ func TestWhatIsWrongInASwarm(t *testing.T) {
 			task(l).DesiredState = swarm.TaskStateShutdown
 		}, "service minitwit_api", broken, "1/3 running", "ReplicasBelowQuorum"},
 		{
-			"rolled back", func(l *manager.Lists) { *l = recorded(t) },
+			"rolled back", func(l *manager.Lists) { *l = recorded(t); begun(l, "rollback_started", time.Minute) },
 			"service minitwit_api", broken, "rollback_started: update rolled back due to failure", "DeployRolledBack",
 		},
 		{
@@ -142,8 +142,24 @@ func TestWhatIsWrongInASwarm(t *testing.T) {
 			"service minitwit_api", broken, "image f073b3d64c14, paused", "DeployRolledBack",
 		},
 		{
-			"updating", func(l *manager.Lists) { l.Services[0].UpdateStatus.State = swarm.UpdateStateUpdating },
+			"updating", func(l *manager.Lists) { begun(l, "updating", 14*time.Minute) },
 			"service minitwit_api", fine, "updating, begun ", "",
+		},
+		{
+			"updating for nobody knows how long", func(l *manager.Lists) {
+				begun(l, "updating", 0)
+				l.Services[0].UpdateStatus.StartedAt = nil
+			},
+			"service minitwit_api", fine, "updating, begun nobody knows when", "",
+		},
+		{
+			"updating for ever", noRoom,
+			"service minitwit_api", broken, "3/3 running, image f073b3d64c14, updating and does not end", "MixedVersions",
+		},
+		{"and says why", noRoom, "service minitwit_api", broken, ", last failure: no suitable node", "MixedVersions"},
+		{
+			"rolling back for ever", func(l *manager.Lists) { begun(l, "rollback_started", 16*time.Minute) },
+			"service minitwit_api", broken, "rollback_started and does not end", "MixedVersions",
 		},
 		{
 			"never updated", func(l *manager.Lists) { l.Services[0].UpdateStatus = nil },
@@ -206,6 +222,21 @@ func TestWhatTakesTheLastChangeBack(t *testing.T) {
 	if got := undo(t, l); got != "" {
 		t.Errorf("a change of monitoring is taken back by %q", got)
 	}
+}
+
+// begun makes an update of the service api stand so, begun some time ago.
+func begun(l *manager.Lists, state swarm.UpdateState, ago time.Duration) {
+	at, status := time.Now().Add(-ago), l.Services[0].UpdateStatus
+	status.State, status.StartedAt = state, &at
+}
+
+// noRoom is an update whose first task waits for a node that may take it.
+func noRoom(l *manager.Lists) {
+	begun(l, swarm.UpdateStateUpdating, 16*time.Minute)
+	l.Tasks = append(l.Tasks, swarm.Task{
+		ServiceID: l.Services[0].ID, DesiredState: swarm.TaskStateRunning,
+		Status: swarm.TaskStatus{State: swarm.TaskStatePending, Timestamp: time.Now(), Err: "no suitable node (insufficient resources on 3 nodes)"},
+	})
 }
 
 // docker service scale leaves no update behind, docker service update --force one of the same image.
