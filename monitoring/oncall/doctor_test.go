@@ -181,7 +181,7 @@ func TestWhatToDoFirst(t *testing.T) {
 	late := check{Case: "alert AnswersSlow", State: page, Runbook: "r/AnswersSlow.md", Since: at(-21 * time.Minute)}
 	down := check{Case: "database", State: broken, Runbook: "r/DatabaseDown.md"}
 	back := check{Case: "service x", State: broken, Runbook: "r/DeployRolledBack.md", Since: at(10 * time.Minute)}
-	half := check{Case: "service x", State: broken, Runbook: "r/MixedVersions.md", Since: at(10 * time.Minute)}
+	half := check{Case: "service x", State: broken, Runbook: "r/UpdateStuck.md", Since: at(10 * time.Minute)}
 	soon := check{Case: "alert DatabaseDown", State: pending, Runbook: "r/DatabaseDown.md", Since: at(5 * time.Minute)}
 	node := check{Case: "nodes", State: broken, Runbook: "r/NodeDown.md", Since: at(5 * time.Minute)}
 	const rollback = " after the last change: if users suffer, go back"
@@ -198,7 +198,7 @@ func TestWhatToDoFirst(t *testing.T) {
 		{[]check{slow, down, change}, "read r/DatabaseDown.md"},
 		{[]check{back, change}, "read r/DeployRolledBack.md"},
 		{[]check{slow, soon, change}, "read r/DatabaseDown.md; it began 5 min" + rollback},
-		{[]check{half, change}, "read r/MixedVersions.md"},
+		{[]check{half, change}, "read r/UpdateStuck.md"},
 		{[]check{soon, change}, ""},
 		{[]check{node, change}, "read r/NodeDown.md"},
 		{[]check{mute, change}, "database tells nothing: r/DatabaseDown.md"},

@@ -8,7 +8,7 @@ import (
 
 // notByRelease are alerts that no release causes, the one of which the Swarm itself has gone
 // back already, and the one of a release under way: the verb refuses to go back from that.
-var notByRelease = []string{"NodeDown", "QuorumLost", "QuorumAtRisk", "DeployRolledBack", "MixedVersions"}
+var notByRelease = []string{"NodeDown", "QuorumLost", "QuorumAtRisk", "DeployRolledBack", "UpdateStuck"}
 
 // blamed is how long after a change something may begin for the change to be named.
 const blamed = 30 * time.Minute

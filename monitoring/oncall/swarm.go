@@ -183,7 +183,7 @@ func (d *doctor) service(s swarm.Service, lists manager.Lists) check {
 	image := "image " + manager.Digest(s.Spec.TaskTemplate.ContainerSpec)
 	switch {
 	case stuck(update):
-		c.State, c.Runbook, c.Since = broken, d.runbooks.of("MixedVersions", ""), dated(update.Started)
+		c.State, c.Runbook, c.Since = broken, d.runbooks.of("UpdateStuck", ""), dated(update.Started)
 		said = append(said, image, string(update.State)+" and does not end")
 	case update.State == manager.NoUpdate:
 		said = append(said, image, did(update)+" "+clock(update.Changed))
@@ -209,7 +209,8 @@ func (d *doctor) service(s swarm.Service, lists manager.Lists) check {
 	return c
 }
 
-// longest is what an update may take, and its rollback: some minutes. The rules wait as long.
+// longest is what an update may take, and its rollback: some minutes. The rule UpdateStuck
+// waits as long.
 const longest = 15 * time.Minute
 
 // stuck says whether an update goes on that cannot end: with start-first the replicas of before

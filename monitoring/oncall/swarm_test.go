@@ -154,12 +154,12 @@ func TestWhatIsWrongInASwarm(t *testing.T) {
 		},
 		{
 			"updating for ever", noRoom,
-			"service minitwit_api", broken, "3/3 running, image f073b3d64c14, updating and does not end", "MixedVersions",
+			"service minitwit_api", broken, "3/3 running, image f073b3d64c14, updating and does not end", "UpdateStuck",
 		},
-		{"and says why", noRoom, "service minitwit_api", broken, ", last failure: no suitable node", "MixedVersions"},
+		{"and says why", noRoom, "service minitwit_api", broken, ", last failure: no suitable node", "UpdateStuck"},
 		{
 			"rolling back for ever", func(l *manager.Lists) { begun(l, "rollback_started", 16*time.Minute) },
-			"service minitwit_api", broken, "rollback_started and does not end", "MixedVersions",
+			"service minitwit_api", broken, "rollback_started and does not end", "UpdateStuck",
 		},
 		{
 			"never updated", func(l *manager.Lists) { l.Services[0].UpdateStatus = nil },
