@@ -19,7 +19,7 @@ does not answer in time is said to be not known, never well.
 
   --prometheus URL  repeatable, or a list with commas: both, if there are two; also
                     PROMETHEUS_URL
-  --docker HOST     the API of a manager, as tcp://HOST:2375; several: the first that
+  --docker HOST     a manager, as ssh://USER@HOST or tcp://HOST:2375; several: the first that
                     answers; also DOCKER_HOST; default: the engine of this machine
   --stack NAME      a stack that is looked at (default minitwit,monitoring)
   --ask [NAME=]URL  an address that has to answer 200, repeatable
