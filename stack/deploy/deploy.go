@@ -121,7 +121,7 @@ func (d *deployment) withLock(ctx context.Context, what string, do func(context.
 
 // alter is tell for what changes the place: only where the lock is still this client's.
 func (d *deployment) alter(ctx context.Context, what func(context.Context, *client.Client) error) error {
-	if err := d.lock.check(ctx); err != nil {
+	if _, err := d.lock.check(ctx); err != nil {
 		return err
 	}
 	return tell(ctx, d.swarm, what)

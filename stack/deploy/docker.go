@@ -112,7 +112,7 @@ func (d *deployment) replicas(name string) int {
 // would wait for ever for a task without room (ADR 9). Nothing is resolved, since all images
 // are digests, and the registry may be away.
 func (d *deployment) stackDeploy(ctx context.Context, stack string, files ...string) error {
-	if err := d.lock.check(ctx); err != nil {
+	if _, err := d.lock.check(ctx); err != nil {
 		return err
 	}
 	args := []string{"stack", "deploy", "--detach=true", "--resolve-image=never", "--with-registry-auth"}

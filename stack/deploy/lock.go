@@ -38,10 +38,9 @@ type lock struct {
 	lost  context.CancelCauseFunc
 }
 
-// takeLock makes the lock, or takes over one that nobody has renewed. lost is called where it is
-// another's later on. It does not wait: where
-// another client holds it, a heldError comes at once. The time in the label holder tells two
-// clients of one person apart.
+// takeLock makes the lock, or takes over one that nobody has renewed; lost is called where it is
+// another's later on. It does not wait: where another client holds it, a heldError comes at once.
+// The time in the label holder tells two clients of one person apart.
 func takeLock(ctx context.Context, m *managers, stack, by, what string, lost context.CancelCauseFunc) (*lock, error) {
 	l := &lock{swarm: m, name: stack + "_deploy_lock", lost: lost, who: map[string]string{
 		"minitwit.by": by, "minitwit.since": time.Now().UTC().Format(time.RFC3339), "minitwit.what": what,
@@ -139,13 +138,13 @@ func (l *lock) find(ctx context.Context) (foundLock, error) {
 // check fails where the lock is another's now, or was, and ends the deploy with it. A lock that is
 // gone counts as lost: another may have taken it and be done already. Whatever changes something
 // asks it first, since a client that was cut off for a minute does not know.
-func (l *lock) check(ctx context.Context) error {
+func (l *lock) check(ctx context.Context) (foundLock, error) {
 	found, err := l.find(ctx)
 	if err == nil && !l.holds(found) {
 		l.lost(errLost)
-		return errLost
+		return found, errLost
 	}
-	return err
+	return found, err
 }
 
 // keep renews the lock until the context ends, or the lock is lost.
@@ -158,15 +157,14 @@ func (l *lock) keep(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		found, err := l.find(ctx)
-		if err != nil {
-			continue // no manager answers; the lock may well outlast that
-		}
-		if !l.holds(found) {
-			l.lost(errLost)
+		found, err := l.check(ctx)
+		switch {
+		case errors.Is(err, errLost):
 			return
+		case err == nil:
+			_ = l.write(ctx, found.config) // in ten seconds again
 		}
-		_ = l.write(ctx, found.config) // in ten seconds again
+		// Else no manager answers; the lock may well outlast that.
 	}
 }
 

@@ -31,7 +31,11 @@ func main() {
 	// Of a terminal that is gone, or a pipe that nobody reads, only what is said is lost: what was
 	// begun is undone all the same.
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it ignored
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	// The first Ctrl-C ends ctx, and what was begun is undone; a second one does nothing.
 	code := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	// Not deferred: os.Exit runs nothing that was.

@@ -202,7 +202,7 @@ func (d *deployment) endRehearsal(ctx context.Context) error {
 			return nil
 		}
 		if err == nil {
-			err = d.lock.check(ctx)
+			_, err = d.lock.check(ctx)
 		}
 		if err == nil {
 			_, err = d.docker(ctx, "stack", "rm", d.rehearsalStack())

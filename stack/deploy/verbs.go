@@ -53,15 +53,11 @@ func (d *deployment) verbCheck(ctx context.Context) error {
 // verbRollback goes to the release before the one that runs, or to one that was here and
 // went well.
 func (d *deployment) verbRollback(ctx context.Context, f flags, out io.Writer) error {
-	v, err := d.swarm.look(ctx, d.place.stack())
+	runs, all, err := d.history(ctx)
 	if err != nil {
 		return d.refuse(f, out, err)
 	}
-	all, err := releases(ctx, d.swarm, d.place.stack())
-	if err != nil {
-		return d.refuse(f, out, err)
-	}
-	r, found := before(all, v.services["api"].image())
+	r, found := before(all, runs)
 	if len(f.rest) > 0 {
 		r, found = good(all, func(r record) bool { return r.is(f.rest[0]) })
 	}
@@ -96,20 +92,26 @@ func (d *deployment) verbPromote(ctx context.Context, f flags, out io.Writer) er
 
 // running gives the record of the release that runs. It fails where that was not deployed well.
 func (d *deployment) running(ctx context.Context) (record, error) {
-	v, err := d.swarm.look(ctx, d.place.stack())
-	if err != nil {
-		return record{}, err
-	}
-	all, err := releases(ctx, d.swarm, d.place.stack())
+	runs, all, err := d.history(ctx)
 	if err != nil {
 		return record{}, err
 	}
 	// Not the newest record: after a deploy that failed, the release before runs again.
-	r, found := good(all, func(r record) bool { return r.Image == v.services["api"].image() })
+	r, found := good(all, func(r record) bool { return r.Image == runs })
 	if !found {
 		return r, fmt.Errorf("no deploy of what runs in %s went well; ./scripts/run.sh releases %s says how they ended", d.place.name, d.place.name)
 	}
 	return r, nil
+}
+
+// history gives the image that runs, and all records.
+func (d *deployment) history(ctx context.Context) (runs string, all []keptRecord, err error) {
+	v, err := d.swarm.look(ctx, d.place.stack())
+	if err != nil {
+		return "", nil, err
+	}
+	all, err = releases(ctx, d.swarm, d.place.stack())
+	return v.services["api"].image(), all, err
 }
 
 // verbReleases lists what was deployed. --json gives all of every record.
