@@ -119,7 +119,8 @@ func (a *app) setAddress(surface any, url string) {
 	}
 }
 
-// logged gives the log entries with that message, or all for "".
+// logged gives the log entries with that message, or all for "". Of a server that
+// has not ended, the last lines may not have been read yet.
 func (a *app) logged(message string) []map[string]any {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -34,11 +34,12 @@ func TestADatabaseWithTooFewConnectionsIsReportedAndServed(t *testing.T) {
 		return strings.Contains(metrics, "\nminitwit_database_connections_planned 36\n") &&
 			strings.Contains(metrics, "\nminitwit_database_connections_allowed 30\n")
 	})
-	if got := shrunk(a); len(got) != 1 || got[0]["level"] != "error" || got[0]["planned"] != 36. || got[0]["allowed"] != 30. {
-		t.Errorf("the log has %v, want one error with both numbers", got)
-	}
 	if page := newSimulator().must(t, "GET", a.web+"/public", ""); page.status != 200 {
 		t.Errorf("GET /public = %d, want 200", page.status)
+	}
+	a.terminate()
+	if got := shrunk(a); len(got) != 1 || got[0]["level"] != "error" || got[0]["planned"] != 36. || got[0]["allowed"] != 30. {
+		t.Errorf("the log has %v, want one error with both numbers", got)
 	}
 }
 
@@ -54,10 +55,10 @@ func TestTheConnectionsAreComparedOnceTheDatabaseIsBack(t *testing.T) {
 	}
 	mend()
 	wait.For(t, deadline, "the allowed connections", func() bool { return strings.Contains(metricsOf(t, a), "connections_allowed 36") })
+	a.terminate()
 	if got := shrunk(a); len(got) > 0 {
 		t.Errorf("36 connections for 36: the log has %v", got)
 	}
-	a.terminate()
 }
 
 // Also while it still waits for the database, the process stops in order.

@@ -95,6 +95,7 @@ func TestADatabaseThatStopsIsSurvived(t *testing.T) {
 			outage(t, a,
 				func() { must(t, cluster.Stop(mode)) },
 				func() { must(t, cluster.Start()) })
+			a.terminate()
 			if errors := a.logged("panic"); len(errors) > 0 {
 				t.Errorf("the log has %v", errors)
 			}
