@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -90,6 +91,27 @@ func walkNewer(t *testing.T, list func(minitwit.Window) (minitwit.Page, error), 
 		page = next
 	}
 	return all
+}
+
+// Slow readers of many such pages would fill a replica's memory.
+func TestAPageOfLongTextsIsShorter(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Open(t)
+	register(t, s, "ada")
+	const total = 20
+	for range total {
+		if err := s.AddMessage(t.Context(), "ada", strings.Repeat("x", minitwit.MaxContentBytes)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := func(w minitwit.Window) (minitwit.Page, error) { return s.PublicTimeline(t.Context(), w) }
+	if first, err := list(minitwit.Window{}); err != nil || len(first.Messages) != 8 || !first.HasOlder || first.HasNewer {
+		t.Errorf("the first page has %d messages, older %v, newer %v, %v; want 8 of 16 KiB", len(first.Messages), first.HasOlder, first.HasNewer, err)
+	}
+	down, last := walkOlder(t, list)
+	if up := walkNewer(t, list, last); len(down) != total || len(up) != total-len(last.Messages) {
+		t.Errorf("going older shows %d, back to the newest %d of %d messages", len(down), len(up), total)
+	}
 }
 
 func TestAPageBeyondTheEndIsEmpty(t *testing.T) {

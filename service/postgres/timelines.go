@@ -138,12 +138,27 @@ func aim(query string, w minitwit.Window) (string, minitwit.Cursor) {
 	}
 }
 
-// page cuts the one message too many, which tells that there are more.
-func page(found []minitwit.Message, w minitwit.Window) minitwit.Page {
-	more := len(found) > minitwit.PerPage
-	if more {
-		found = found[:minitwit.PerPage]
+// maxPageBytes bounds the texts of a page; 30 posts of the UI have 240,000 bytes at most, and those
+// of a person far less. As HTML a page may be five times as much, and MAX_IN_FLIGHT of them have to
+// fit into the memory of a replica, since slow readers may hold them all.
+const maxPageBytes = 128 << 10
+
+// fitting tells how many messages a page shows.
+func fitting(found []minitwit.Message) int {
+	size := 0
+	for i, m := range found {
+		if size += len(m.Text); i == minitwit.PerPage || size > maxPageBytes && i > 0 {
+			return i
+		}
 	}
+	return len(found)
+}
+
+// page cuts what is too much, which tells that there are more.
+func page(found []minitwit.Message, w minitwit.Window) minitwit.Page {
+	shown := fitting(found)
+	more := len(found) > shown
+	found = found[:shown]
 	if w.After.IsZero() {
 		return minitwit.Page{Messages: found, HasOlder: more, HasNewer: !w.Before.IsZero()}
 	}

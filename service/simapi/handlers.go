@@ -1,6 +1,9 @@
 package simapi
 
 import (
+	"bytes"
+	"encoding/json"
+
 	"github.com/labstack/echo/v4"
 
 	"minitwit/service/minitwit"
@@ -27,20 +30,41 @@ type message struct {
 	User    string `json:"user"`
 }
 
-// listed never gives nil: an empty list is [] in JSON, and nil would be null.
-func listed(messages []minitwit.Message) []message {
-	list := make([]message, len(messages))
+// maxListBytes bounds a list as JSON. A hundred of the simulator's longest messages fit, and
+// MAX_IN_FLIGHT lists into the memory of a replica, since slow readers may hold them all.
+const maxListBytes = 1 << 20
+
+// listed ends a list early rather than let it grow over maxListBytes, but never before the first
+// message.
+func listed(messages []minitwit.Message) (json.RawMessage, error) {
+	var list bytes.Buffer
+	entries := json.NewEncoder(&list)
+	list.WriteByte('[')
 	for i, m := range messages {
-		list[i] = message{Content: m.Text, PubDate: m.PubDate, User: m.Author}
+		end := list.Len()
+		if i > 0 {
+			list.WriteByte(',')
+		}
+		if err := entries.Encode(message{Content: m.Text, PubDate: m.PubDate, User: m.Author}); err != nil {
+			return nil, err
+		}
+		if list.Len() > maxListBytes && i > 0 {
+			list.Truncate(end)
+			break
+		}
 	}
-	return list
+	list.WriteByte(']')
+	return list.Bytes(), nil
 }
 
 // Messages answers GET /msgs.
 func (a *API) Messages() echo.HandlerFunc {
 	return a.authorized(func(c echo.Context) (any, error) {
 		messages, err := a.store.PublicMessages(c.Request().Context(), limit(c))
-		return listed(messages), err
+		if err != nil {
+			return nil, err
+		}
+		return listed(messages)
 	})
 }
 
@@ -53,7 +77,10 @@ func (a *API) UserMessages() echo.HandlerFunc {
 			return nil, err
 		}
 		messages, err := a.store.UserMessages(c.Request().Context(), name, limit(c))
-		return listed(messages), err
+		if err != nil {
+			return nil, err
+		}
+		return listed(messages)
 	})
 }
 

@@ -99,9 +99,12 @@ func reply(c echo.Context, body any) error {
 	if body == nil {
 		return c.NoContent(http.StatusNoContent)
 	}
-	content, err := json.Marshal(body)
-	if err != nil {
-		return err
+	content, done := body.(json.RawMessage)
+	if !done {
+		var err error
+		if content, err = json.Marshal(body); err != nil {
+			return err
+		}
 	}
 	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, content)
 }

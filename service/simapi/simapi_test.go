@@ -2,10 +2,12 @@ package simapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +31,32 @@ func TestLimitBringsAnyTextIntoRange(t *testing.T) {
 		target := "/msgs?no=" + strings.ReplaceAll(text, "+", "%2B")
 		if got := limit(requestOf(echo.New(), "GET", target, "")); got != want {
 			t.Errorf("limit of no=%q is %d, want %d", text, got, want)
+		}
+	}
+}
+
+// A thousand of the longest messages would take more memory than a replica has.
+func TestALongListEndsEarly(t *testing.T) {
+	t.Parallel()
+	of := func(n int, text string, size int) []minitwit.Message {
+		return slices.Repeat([]minitwit.Message{{Text: strings.Repeat(text, size), Author: "Ada"}}, n)
+	}
+	for _, test := range []struct {
+		what     string
+		messages []minitwit.Message
+		want     int
+	}{
+		{"none", nil, 0},
+		{"100 of the simulator's longest", of(100, "x", 10_118), 100},
+		{"1,000 of 900 bytes", of(1000, "x", 900), 1000},
+		{"1,000 of the longest that the API takes", of(1000, "x", minitwit.MaxContentBytes), 63},
+		{"1,000 of the longest as JSON", of(1000, "<", minitwit.MaxContentBytes), 10},
+		{"the first alone over the bound", of(2, "x", 2*maxListBytes), 1},
+	} {
+		text, err := listed(test.messages)
+		var list []message
+		if err = errors.Join(err, json.Unmarshal(text, &list)); err != nil || len(list) != test.want || list == nil {
+			t.Errorf("%s: %d in the list, %v; want %d", test.what, len(list), err, test.want)
 		}
 	}
 }

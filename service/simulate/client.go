@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// maxBodyBytes bounds an answer: 1,000 messages of 16 KiB fit, also where each byte of
-// theirs is written as \u003c.
+// maxBodyBytes bounds an answer: the longest list fits, also where each byte of its texts
+// is written as \u003c, and so does the list of another implementation that has no bound.
 const maxBodyBytes = 128 << 20
 
 // request is what is asked, apart from which server.
