@@ -147,10 +147,10 @@ func (p *program) openAPI(scheme *password.Scheme) error {
 	}
 	// One connection of its own: its commits do not wait for the disk, and a
 	// pool full of slow queries does not hold it up.
-	// It gives up when the simulator does: an update that came later could undo
-	// a newer one that went through another replica.
+	// It gives up when the simulator does, after 300 of the 900 ms, or of however many it is on a
+	// slow machine: an update that came later could undo a newer one that went through another replica.
 	fast, err := p.openStore(postgres.Options{
-		Application: "minitwit-api-latest", MaxOpen: 1, AsyncCommit: true, Timeout: 300 * time.Millisecond,
+		Application: "minitwit-api-latest", MaxOpen: 1, AsyncCommit: true, Timeout: p.cfg.DatabaseTimeout / 3,
 	})
 	if err != nil {
 		return err

@@ -44,11 +44,12 @@ func (d *dialer) DialTimeout(network, address string, timeout time.Duration) (ne
 
 // DialContext implements pq.DialerContext.
 func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	handshake := time.Now().Add(d.net.Timeout)
 	c, err := d.net.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	conn := &deadlineConn{Conn: c, timeout: d.timeout}
+	conn := &deadlineConn{Conn: c, timeout: d.timeout, handshake: handshake}
 	if socket, ok := ctx.Value(socketKey{}).(**deadlineConn); ok {
 		*socket = conn
 	}
@@ -64,14 +65,24 @@ type socketKey struct{}
 type deadlineConn struct {
 	net.Conn
 	timeout     time.Duration
+	handshake   time.Time    // when it has to be over
 	asked       bool         // a request has been written and its answer not yet read
 	established bool         // the handshake is over
 	written     atomic.Int64 // bytes
 }
 
+// deadline is that of a read or write which begins now.
+func (c *deadlineConn) deadline() time.Time {
+	d := time.Now().Add(c.timeout)
+	if !c.established && c.handshake.Before(d) {
+		return c.handshake
+	}
+	return d
+}
+
 func (c *deadlineConn) Read(p []byte) (int, error) {
 	c.asked = false
-	if err := c.SetReadDeadline(time.Now().Add(c.timeout)); err != nil {
+	if err := c.SetReadDeadline(c.deadline()); err != nil {
 		return 0, err
 	}
 	return c.Conn.Read(p)
@@ -82,7 +93,7 @@ func (c *deadlineConn) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	c.asked = true
-	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
+	if err := c.SetWriteDeadline(c.deadline()); err != nil {
 		return 0, err
 	}
 	n, err := c.Conn.Write(p)

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 )
 
 // errAnswerLost says that a connection ended between a statement and its answer:
@@ -84,6 +85,11 @@ func (s onceStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (dr
 func once(socket *deadlineConn, exec func() (driver.Result, error)) (driver.Result, error) {
 	before := socket.written.Load()
 	result, err := exec()
+	// A standby by now: as long as the pool kept this connection, every write would come here. The
+	// next statement finds the socket closed and goes to another one.
+	if e, ok := errors.AsType[*pq.Error](err); ok && e.Code == pqerror.ReadOnlySQLTransaction {
+		_ = socket.Close()
+	}
 	if errors.Is(err, driver.ErrBadConn) && socket.written.Load() > before {
 		return nil, errAnswerLost
 	}

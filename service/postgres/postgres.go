@@ -39,8 +39,14 @@ type Store struct {
 	stmts   sync.Map // SQL text → *sqlx.Stmt
 }
 
-// connectTimeout bounds dialling and the handshake together.
-const connectTimeout = time.Second
+// Dialling and the handshake together may take as long as a statement, but not less than
+// minConnect, and no more than maxConnect where statements are a migration's.
+const (
+	minConnect = time.Second
+	maxConnect = 10 * time.Second
+)
+
+func (o Options) connectTimeout() time.Duration { return min(max(o.Timeout, minConnect), maxConnect) }
 
 // Open prepares a pool. It does not connect: a store may outlive, and be
 // opened during, an outage of its database.
@@ -61,7 +67,7 @@ func Open(o Options) (*Store, error) {
 	}
 	// The server gives up first (statement_timeout); the socket's deadline is
 	// for servers that cannot even say so.
-	connector.Dialer(newDialer(connectTimeout, o.Timeout+200*time.Millisecond))
+	connector.Dialer(newDialer(o.connectTimeout(), o.Timeout+200*time.Millisecond))
 	db := sqlx.NewDb(sql.OpenDB(onceConnector{connector}), "postgres")
 	db.SetMaxOpenConns(o.MaxOpen)
 	// database/sql keeps 2 idle connections by default; every other one would
@@ -86,14 +92,16 @@ func driverConfig(o Options) (pq.Config, error) {
 	if o.Password != "" {
 		cfg.Password = o.Password
 	}
-	cfg.ConnectTimeout = connectTimeout
+	cfg.ConnectTimeout = o.connectTimeout()
 	cfg.ApplicationName = o.Application
 	cfg.BinaryParameters = true // one round trip instead of two for a query with arguments
 	if cfg.Runtime == nil {
 		cfg.Runtime = map[string]string{}
 	}
 	millis := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
-	cfg.Runtime["statement_timeout"] = millis(o.Timeout)
+	// Less than our own clock: whoever gives up on a statement has to ask the server, over a
+	// connection made for that, to end it.
+	cfg.Runtime["statement_timeout"] = millis(o.Timeout * 9 / 10)
 	// Less, so that the log tells a lock from a slow statement.
 	cfg.Runtime["lock_timeout"] = millis(o.Timeout * 4 / 5)
 	// More than the longest transaction, which spans a bcrypt (StrengthenOne).
