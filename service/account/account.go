@@ -47,7 +47,7 @@ type Service struct {
 type Cores chan struct{}
 
 // NewCores gives all cores but one, which is left to everything else: hashing
-// must not starve it.
+// must not starve it. Under a limit of one CPU Go counts two, so that there is one.
 func NewCores() Cores { return make(Cores, max(1, runtime.GOMAXPROCS(0)-1)) }
 
 // maxWaiting is how many logins may wait for a core: about as many as can be

@@ -54,6 +54,32 @@ func TestTheOpsPortTellsWhatOnCallAsks(t *testing.T) {
 	}
 }
 
+func TestAWrongMethodIsToldWhichAreRight(t *testing.T) {
+	t.Parallel()
+	a := start(t, options{})
+	for what, want := range map[string]string{"POST /public": "GET", "PUT /login": "GET, POST", "GET /add_message": "POST", "DELETE /ada/follow": "GET, POST"} {
+		method, path, _ := strings.Cut(what, " ")
+		got := newSimulator().must(t, method, a.web+path, "")
+		if allow := got.header.Get("Allow"); got.status != 405 || strings.TrimPrefix(allow, "OPTIONS, ") != want {
+			t.Errorf("%s = %d, Allow %q; want 405, %s", what, got.status, allow, want)
+		}
+	}
+}
+
+// They come many times a second where an edge stands in front, and would hide what users get.
+func TestHealthChecksAreNoRequests(t *testing.T) {
+	t.Parallel()
+	a := start(t, options{})
+	s := newSimulator()
+	for _, url := range []string{a.ops + "/livez", a.api + "/openapi.yaml", a.web + "/static/style.css", a.web + "/public"} {
+		s.must(t, "GET", url, "")
+	}
+	metrics := metricsOf(t, a)
+	if strings.Contains(metrics, "/openapi.yaml") || strings.Contains(metrics, `route="/static/*"`) || !strings.Contains(metrics, `route="/public"`) {
+		t.Error("the metrics count what a health check asks, or not what a visitor does")
+	}
+}
+
 func TestHeadIsAnsweredLikeGetWithoutABody(t *testing.T) {
 	t.Parallel()
 	a := start(t, options{})

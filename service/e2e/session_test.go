@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"minitwit/service/dbtest"
+	"minitwit/service/wait"
 )
 
 func TestSignedOutVisitors(t *testing.T) {
@@ -74,6 +75,24 @@ func TestSigningOutEndsTheSession(t *testing.T) {
 			t.Errorf("add_message after %s /logout = %d, want 401", method, p.status)
 		}
 	}
+}
+
+// Somebody who leaves a shared computer cannot wait for it.
+func TestSigningOutNeedsNoDatabase(t *testing.T) {
+	t.Parallel()
+	db, fail, mend := silence(t, dbtest.URL(t))
+	a := start(t, options{db: db, env: []string{asInProduction}})
+	newMember(t, a, "anna")
+	v := newVisitor(t, a)
+	if !v.signIn("anna", "secret of anna") {
+		t.Fatal("cannot sign in")
+	}
+	fail()
+	if p := v.do(http.MethodPost, "/logout", nil); p.path != "/public" {
+		t.Errorf("POST /logout leads to %s, %d", p.path, p.status)
+	}
+	mend()
+	wait.For(t, deadline, "the visitor to be signed out", func() bool { return v.share("too late").status == http.StatusUnauthorized })
 }
 
 func TestASessionIsGoodOnEveryReplicaAndAfterARestart(t *testing.T) {

@@ -118,7 +118,13 @@ func newRED(reg prometheus.Registerer) red {
 	return m
 }
 
-func (m red) middleware(next echo.HandlerFunc) echo.HandlerFunc {
+// middleware counts, but not what asks for the path alive: health checks do, many times a second
+// where an edge stands in front, and would hide that a few users get errors.
+func (m red) middleware(alive string) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc { return m.counted(alive, next) }
+}
+
+func (m red) counted(alive string, next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		m.inFlight.Inc()
 		defer m.inFlight.Dec()
@@ -128,6 +134,9 @@ func (m red) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 			// Writes the answer, so that its status is known here and, further out,
 			// to the access log.
 			c.Error(err)
+		}
+		if c.Request().URL.Path == alive {
+			return err
 		}
 		route, method := routeLabel(c.Path()), methodLabel(c.Request().Method)
 		m.requests.WithLabelValues(route, method, strconv.Itoa(c.Response().Status)).Inc()

@@ -231,6 +231,9 @@ func shed(limit int) echo.MiddlewareFunc {
 				defer func() { <-slots }()
 				return next(c)
 			default:
+				// Else net/http would read the rest of the request first. Another connection may
+				// lead to another replica, too.
+				c.Response().Header().Set(echo.HeaderConnection, "close")
 				return minitwit.Unavailable(fmt.Errorf("%d requests are in work", limit))
 			}
 		}
@@ -250,7 +253,7 @@ func bound(next echo.HandlerFunc) echo.HandlerFunc {
 			// That it cannot be set, on a connection of a test, harms nobody.
 			_ = http.NewResponseController(c.Response().Writer).SetReadDeadline(time.Now().Add(bodyTimeout))
 		}
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBodyBytes)
+		r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, maxBodyBytes) // net/http's own: it closes the connection
 		c.SetRequest(r)
 		return next(c)
 	}

@@ -74,11 +74,11 @@ func (s *Server) Run(ctx context.Context) error {
 // as they send. /livez stays 200 all the while, since Swarm kills what is
 // unhealthy.
 func (s *Server) drain() {
-	s.Log.Info().Dur("for_ms", s.Drain).Msg("draining")
 	s.health.draining.Store(true)
 	for _, surface := range s.Surfaces {
 		surface.draining.Store(true)
 	}
+	s.Log.Info().Dur("for_ms", s.Drain).Msg("draining") // now that it is so
 	<-time.After(s.Drain)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -40,9 +41,6 @@ func TestNoUserCanBeNamedLikeAPage(t *testing.T) {
 	webRoutes(e, newWeb(t))
 	for _, route := range e.Routes() {
 		first, _, _ := strings.Cut(strings.TrimPrefix(route.Path, "/"), "/")
-		if route.Method == echo.RouteNotFound {
-			continue // the group's 404 page
-		}
 		if first != "" && !strings.HasPrefix(first, ":") && !minitwit.IsReserved(first) {
 			t.Errorf("route %s: the name %q is not reserved", route.Path, first)
 		}
@@ -75,6 +73,76 @@ func TestErrorsBecomeStatusesAndKeepTheirSecrets(t *testing.T) {
 			t.Errorf("describe(%v) = %d %q, want %d with %q", c.err, status, text, c.status, c.text)
 		}
 	}
+}
+
+// stranger is a connection of somebody else's.
+type stranger struct {
+	net.Conn
+	address string
+	closed  bool
+}
+
+func (s *stranger) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(s.address)} }
+func (s *stranger) Close() error         { s.closed = true; return nil }
+
+// A crowd must not fill the memory, nor keep the health check out.
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	told := limitConnections()
+	comes := func(address string) bool {
+		c := &stranger{address: address}
+		told(c, http.StateNew)
+		return !c.closed
+	}
+	for i := range maxConnections {
+		if !comes("192.0.2.1") {
+			t.Fatalf("connection %d is refused", i+1)
+		}
+	}
+	if comes("192.0.2.1") {
+		t.Error("one more than there may be is taken")
+	}
+	if !comes("127.0.0.1") {
+		t.Error("the health check is refused")
+	}
+	for range 3 {
+		told(&stranger{}, http.StateClosed)
+	}
+	if !comes("192.0.2.1") {
+		t.Error("what has ended still counts")
+	}
+}
+
+func TestARequestIsCountedAsInWorkUntilItEnds(t *testing.T) {
+	t.Parallel()
+	m := newRED(prometheus.NewRegistry())
+	var meanwhile float64
+	handle := m.middleware("/alive")(func(echo.Context) error {
+		meanwhile = inWork(t, m.own)
+		return nil
+	})
+	c := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/", http.NoBody), httptest.NewRecorder())
+	if err := handle(c); err != nil {
+		t.Fatal(err)
+	}
+	if after := inWork(t, m.own); meanwhile != 1 || after != 0 {
+		t.Errorf("%v in work meanwhile, %v after it; want 1 and 0", meanwhile, after)
+	}
+}
+
+func inWork(t *testing.T, reg *prometheus.Registry) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == "minitwit_http_requests_in_flight" {
+			return family.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatal("the metrics do not say how many requests are in work")
+	return 0
 }
 
 func TestACallersRequestIDIsKeptIfItIsHarmless(t *testing.T) {

@@ -82,12 +82,12 @@ func newSurface(name, alive string, always map[string]string, render renderError
 	s.requests = metrics.own
 	// From the outside in. Everything is named, logged and counted, also what is
 	// refused and what panics; a panic gives back its place among the requests
-	// in work; nothing is read of a request that is refused for want of one.
+	// in work; no handler reads a request that is refused for want of one.
 	s.handler.Use(
 		requestID,
 		headers(always),
 		accessLog(log),
-		metrics.middleware,
+		metrics.middleware(alive),
 		recoverPanic(log, metrics.panics.Inc),
 		closeWhenDraining(&s.draining),
 		drill,
@@ -104,6 +104,7 @@ func newSurface(name, alive string, always map[string]string, render renderError
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState:         limitConnections(),
 		ErrorLog:          stdlog.New(log.With().Str("from", "net/http").Logger(), "", 0),
 	}
 	return s

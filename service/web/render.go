@@ -87,8 +87,8 @@ func (w *Web) render(c echo.Context, name string, p page) error {
 	return c.Blob(http.StatusOK, htmlType, body)
 }
 
-// setCaching lets a browser keep what everybody may see, provided that it asks
-// again each time. What was made for one visitor is not stored at all: after
+// setCaching lets a browser show what everybody may see once more on "back", and nowhere else:
+// no page has a validator. What was made for one visitor is not stored at all: after
 // signing out, "back" must not bring it up again, nor a flash twice.
 func setCaching(c echo.Context, b *basePage) {
 	h := c.Response().Header()
