@@ -27,7 +27,7 @@ func TestCodeOfFindsTheCodeInAChain(t *testing.T) {
 func TestNamesThatAreNamesAreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
-		"Roger Histand", "a", "a/b", "a.b", "..a", "🦉 owl", "100%", "<b>", "publicity", strings.Repeat("ü", MaxNameRunes),
+		"Roger Histand", "a", "a/b", "a.b", "..a", "🦉 owl", "100%", "<b>", "publicity", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "👩\u200d🚀", strings.Repeat("ü", MaxNameRunes),
 	} {
 		if err := (Registration{name, "a@b", "x"}).Validate(); err != nil {
 			t.Errorf("Validate(%.40q) = %v, want nil", name, err)
@@ -42,7 +42,11 @@ func TestNamesThatCannotWorkAreRefused(t *testing.T) {
 		" \t":                    "You have to enter a username",
 		"a\x00b":                 "NUL",
 		"\xff":                   "UTF-8",
+		"\u200d\u200b":           "You have to enter a username",
 		"a\nb":                   "control characters",
+		"alice\u200b":            "invisible",
+		"\u202ealice":            "invisible",
+		"a\u2028b":               "invisible",
 		"login":                  "reserved",
 		"Static":                 "reserved",
 		"..":                     "reserved",

@@ -38,7 +38,7 @@ type Registration struct {
 // system checked: name, e-mail, password. That the name is free only the store
 // can tell.
 func (r Registration) Validate() error {
-	if strings.TrimSpace(r.Name) == "" {
+	if !strings.ContainsFunc(r.Name, visible) {
 		return ErrNoUsername
 	}
 	if err := validateName(r.Name); err != nil {
@@ -63,14 +63,23 @@ func validateName(name string) error {
 	switch {
 	case CheckText("username", name) != nil:
 		return CheckText("username", name)
-	case strings.ContainsFunc(name, unicode.IsControl):
-		return Errorf(CodeInvalid, "The username must not contain control characters")
+	case strings.ContainsFunc(name, hidden):
+		return Errorf(CodeInvalid, "The username must not contain control characters or invisible ones")
 	case utf8.RuneCountInString(name) > MaxNameRunes:
 		return Errorf(CodeInvalid, "The username is longer than %d characters", MaxNameRunes)
 	case IsReserved(name):
 		return Errorf(CodeInvalid, "The username %q is reserved: it is an address of this site", name)
 	}
 	return nil
+}
+
+func visible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
+
+// hidden characters make a name look like another's, or turn a line round. The two joiners are
+// needed in Persian, in the scripts of India, and in most emoji, so they may stay.
+func hidden(r rune) bool {
+	const nonJoiner, joiner = '\u200c', '\u200d'
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) && r != nonJoiner && r != joiner
 }
 
 // reserved are the names whose timeline at /<name> a page of the site would
