@@ -20,7 +20,7 @@ import (
 // database must not be able to stop the service with one login.
 const (
 	maxPBKDF2Iterations = 10_000_000
-	maxScryptMemory     = 128 << 20 // bytes: 128 * N * r
+	maxScryptMemory     = 64 << 20 // bytes: 128 * (N + p) * r, twice of what werkzeug's own take
 	maxScryptParallel   = 16
 )
 
@@ -83,8 +83,8 @@ func werkzeugScrypt(params []string, salt, password string, size int) ([]byte, e
 		}
 		n[i] = v
 	}
-	// Scrypt takes 128 × N × r bytes; divided, so that nothing overflows.
-	if n[0] > maxScryptMemory/128/n[1] || n[2] > maxScryptParallel {
+	// Divided, so that nothing overflows.
+	if most := maxScryptMemory / 128 / n[1]; n[2] > maxScryptParallel || n[0] > most || n[0]+n[2] > most {
 		return nil, fmt.Errorf("%w: scrypt parameters too large", ErrUnknownFormat)
 	}
 	return scrypt.Key([]byte(password), []byte(salt), n[0], n[1], n[2], size)
