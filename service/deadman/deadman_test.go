@@ -49,7 +49,8 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = json.Unmarshal(body, &p)
 		r.pages[req.URL.Path] = append(r.pages[req.URL.Path], p.Title+p.Payload.Summary)
 	}
-	return &http.Response{StatusCode: status, Body: http.NoBody}, nil
+	// Only of a redirect it is asked for; there everything is answered with 200.
+	return &http.Response{StatusCode: status, Body: http.NoBody, Header: http.Header{"Location": {"http://pager/sign-in"}}}, nil
 }
 
 func (r *receiver) answer(path string, status int) {
@@ -326,7 +327,7 @@ func TestAPageOutlivesAnOutageOfItsReceiver(t *testing.T) {
 
 // Nobody else would notice before he needs it. Alertmanager calls such a heartbeat failed.
 func TestAPagerThatFailsIsToldToWhoeverBeats(t *testing.T) {
-	for _, status := range []int{0, 503, 401, 400} {
+	for _, status := range []int{0, 503, 401, 400, 302} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			run(t, func(r *rig) {
 				began := time.Now().UTC().Format(timeFormat)

@@ -89,9 +89,21 @@ var (
 func (s *Switch) newQueue(p Pager) *queue {
 	return &queue{
 		Pager: p, pages: make(chan Page, maxPages), result: s.metrics.pages, journal: s.journal,
-		client: &http.Client{Transport: s.Transport, Timeout: 10 * time.Second},
-		log:    s.Log.With().Str("pager", p.name).Logger(),
+		client: &http.Client{
+			Transport: s.Transport, Timeout: 10 * time.Second,
+			CheckRedirect: withThePage,
+		},
+		log: s.Log.With().Str("pager", p.name).Logger(),
 	}
+}
+
+// withThePage follows a redirect that takes the page along (307, 308). After any other the request is
+// a GET without it, whose 200 would be no delivery.
+func withThePage(req *http.Request, via []*http.Request) error {
+	if req.Method == http.MethodPost && len(via) < 10 {
+		return nil
+	}
+	return http.ErrUseLastResponse
 }
 
 // send puts a page into all queues and reports whether one had room.
