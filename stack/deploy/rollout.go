@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -17,10 +18,13 @@ func (d *deployment) rollout(ctx context.Context) error {
 	images := d.stack.images()
 	w := newWatcher(d.swarm, d.place.stack(), d.place, d.say)
 	w.skip(d.before)
+	if err := d.relabel(ctx, images); err != nil {
+		return err
+	}
 	err := patiently(ctx, func() error {
 		err := d.stackDeploy(ctx, d.place.stack(), d.place.files()...)
 		// A second time would take from Swarm what it can roll back to.
-		if v, lookErr := d.swarm.look(ctx, d.place.stack()); err != nil && lookErr == nil && v.given(d.before, images) {
+		if v, lookErr := d.swarm.look(ctx, d.place.stack()); err != nil && lookErr == nil && v.given(d.before, images, d.image) {
 			return nil
 		}
 		return err
@@ -32,6 +36,29 @@ func (d *deployment) rollout(ctx context.Context) error {
 		return d.finished(ctx, v, images)
 	})
 	return err
+}
+
+// imageLabel is where docker stack deploy notes which image it has deployed.
+const imageLabel = "com.docker.stack.image"
+
+// relabel mends that note where somebody has changed the image by hand since: docker stack deploy
+// takes the wanted image for deployed already where the note names it, and keeps the one that runs.
+func (d *deployment) relabel(ctx context.Context, images map[string]string) error {
+	for name, image := range images {
+		old, there := d.before.services[name]
+		if !there || old.image() == image || familiar(old.Spec.Labels[imageLabel]) != image {
+			continue
+		}
+		spec, err := copySpec(old.Spec)
+		if err != nil {
+			return err
+		}
+		spec.Labels[imageLabel] = old.image()
+		if err := d.respecService(ctx, d.place.stack()+"_"+name, spec); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // finished tells whether all services that are named have been updated to their images; its
@@ -58,13 +85,14 @@ func (d *deployment) finished(ctx context.Context, v view, images map[string]str
 	return all, nil
 }
 
-// given tells whether Swarm has taken all services, of these images. docker stack deploy updates
-// each of them, changed or not, so each has another version than before.
-func (v view) given(before view, images map[string]string) bool {
+// given tells whether Swarm has taken all services, of these images. One of the release that is as it
+// was may have been taken or not: its version tells nothing, since a new leader raises that of every
+// service.
+func (v view) given(before view, images map[string]string, release string) bool {
 	for name, image := range images {
 		now, there := v.services[name]
 		old, was := before.services[name]
-		if !there || now.image() != image || was && now.Version.Index == old.Version.Index {
+		if !there || now.image() != image || was && image == release && reflect.DeepEqual(now.Spec, old.Spec) {
 			return false
 		}
 	}
