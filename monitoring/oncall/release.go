@@ -34,10 +34,11 @@ func newestRelease(ctx context.Context, m *manager.Manager, stack string) (newes
 	if err != nil {
 		return release{}
 	}
+	var made time.Time // by the managers' clock: At is by those of whoever deployed
 	for _, c := range found.Items {
 		var r release
-		if json.Unmarshal(c.Spec.Data, &r) == nil && r.At.After(newest.At) {
-			newest = r
+		if json.Unmarshal(c.Spec.Data, &r) == nil && (newest.At.IsZero() || c.CreatedAt.After(made)) {
+			newest, made = r, c.CreatedAt
 		}
 	}
 	return newest

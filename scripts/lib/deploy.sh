@@ -32,7 +32,8 @@ The places `lab` and `lab-staging`, beside it, are there when the lab is up.
 
 Exit 0: it runs, or ran already. 1: it failed, what ran before runs. 2: misuse. 3: refused,
 nothing was begun. 4: somebody else deploys. 5: what runs is not known to be good, look.
-130: interrupted, what ran before runs.
+130: interrupted by Ctrl-C, SIGTERM or a closed terminal (but not under nohup), what ran
+before runs.
 TEXT
 }
 
@@ -42,7 +43,9 @@ usage: ./scripts/run.sh rollback PLACE [VERSION] [options]
 
 Goes back to the release that went well before the one that runs, or to VERSION, which
 must be one of ./scripts/run.sh releases PLACE. It ran there before, so it is neither
-rehearsed nor asked for its schema. Options and exit codes: those of deploy.
+rehearsed nor asked for its schema. Only the image goes back: settings, secrets and
+stack.yml are those of now, so mend the place's folder first where the fault is there.
+Options and exit codes: those of deploy.
 TEXT
 }
 
@@ -103,7 +106,7 @@ help_config() {
 usage: ./scripts/run.sh config init|check PLACE
 
 init makes the folder of a place, with keys of its own and settings to fill in. It changes
-nothing that is there. check says everything that is missing or wrong.
+nothing that is there. check does what a deploy does before it begins, and says what is wrong.
 TEXT
 }
 
@@ -118,6 +121,7 @@ cmd_restart() { deploy_program restart "$@"; }
 cmd_config() {
 	[[ $# == 2 && (${1:-} == init || ${1:-} == check) ]] || misuse 'config knows init PLACE and check PLACE'
 	check_place "$2"
+	[[ $1 == check ]] || ! lab_place "$2" || misuse "the place $2 is there when the lab is up"
 	if [[ $1 == init ]]; then config_init "$PLACES/$2"; else deploy_program check "$2"; fi
 }
 

@@ -102,38 +102,40 @@ func (d *deployment) verbMaintenance(ctx context.Context, f flags) error {
 	}
 	setting := map[string]string{"on": closedSetting, "off": "MAINTENANCE=false"}[f.rest[0]]
 	return d.change(ctx, "maintenance "+f.rest[0], func(ctx context.Context) error {
+		if !slices.ContainsFunc(d.before.names(), func(name string) bool { return maintained(d.before.services[name].Spec) >= 0 }) {
+			return failure{exitRefused, "maintenance", errors.New("what runs was deployed without MAINTENANCE: deploy it with this stack.yml first")}
+		}
 		return d.respec(ctx, "maintenance", func(_ string, spec *swarm.ServiceSpec) bool {
-			env := spec.TaskTemplate.ContainerSpec.Env
-			at := slices.IndexFunc(env, func(e string) bool { return strings.HasPrefix(e, "MAINTENANCE=") })
-			if at < 0 || env[at] == setting {
+			at := maintained(*spec)
+			if at < 0 || spec.TaskTemplate.ContainerSpec.Env[at] == setting {
 				return false
 			}
-			env[at] = setting
+			spec.TaskTemplate.ContainerSpec.Env[at] = setting
 			return true
 		})
 	})
 }
 
+// maintained tells which of a service's variables closes it, -1 where none does.
+func maintained(spec swarm.ServiceSpec) int {
+	if spec.TaskTemplate.ContainerSpec == nil {
+		return -1
+	}
+	return slices.IndexFunc(spec.TaskTemplate.ContainerSpec.Env, func(e string) bool { return strings.HasPrefix(e, "MAINTENANCE=") })
+}
+
 // change does something to a stack that runs, with the lock and the checks of a deploy. The
 // lock says what to others, and its first word is what caught a failure.
 func (d *deployment) change(ctx context.Context, what string, do func(context.Context) error) error {
-	v, err := d.swarm.look(ctx, d.place.stack())
-	if err != nil {
-		return d.blamed(ctx, exitRefused, "preflight", fmt.Errorf("no manager answers: %w", err))
-	}
-	d.before = v
-	if len(v.services) == 0 {
-		return failure{exitRefused, "preflight", fmt.Errorf("nothing runs in %s; deploy it first", d.place.name)}
-	}
-	d.quick = true
-	if err := d.fit(v); err != nil {
-		return failure{exitRefused, "preflight", err}
-	}
-	d.image = v.services["api"].image()
 	// Never written down, since releases lists deploys; --json prints it. Its time also names
 	// the network of the job by which scale counts connections.
-	d.record = record{Image: d.image, By: d.by, At: time.Now(), Seconds: map[string]float64{}}
+	d.record = record{By: d.by, At: time.Now(), Seconds: map[string]float64{}}
+	d.quick = true
 	return d.withLock(ctx, what, func(ctx context.Context) error {
+		// Not before: whoever had the lock may have changed what runs.
+		if err := d.lookBefore(ctx); err != nil {
+			return d.blamed(ctx, exitRefused, "preflight", err)
+		}
 		err := do(ctx)
 		if err == nil {
 			d.record.Result = resultOK
@@ -145,6 +147,20 @@ func (d *deployment) change(ctx context.Context, what string, do func(context.Co
 		}
 		return d.blamed(ctx, exitUndone, strings.Fields(what)[0], err)
 	})
+}
+
+// lookBefore sets what runs, and refuses what forbids a change of it.
+func (d *deployment) lookBefore(ctx context.Context) error {
+	v, err := d.swarm.look(ctx, d.place.stack())
+	if err != nil {
+		return fmt.Errorf("no manager answers: %w", err)
+	}
+	if len(v.services) == 0 {
+		return fmt.Errorf("nothing runs in %s; deploy it first", d.place.name)
+	}
+	d.before, d.image = v, v.services["api"].image()
+	d.record.Image = d.image
+	return d.fit(v)
 }
 
 // respec changes the specs of services and follows the Swarm until it has done it; where

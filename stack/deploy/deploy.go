@@ -63,13 +63,14 @@ func (d *deployment) deploy(ctx context.Context, out io.Writer) error {
 		return d.blamed(ctx, exitRefused, "preflight", err)
 	}
 	d.say.note("%d nodes ready, %d services, image %s", len(d.before.workers()), len(d.stack.images()), short(d.image))
+	d.nameOrphans()
 	// Neither of the two answers that follow changes anything, so they need no lock.
 	last, nothing, err := d.nothingToDo(ctx)
 	if err != nil {
 		return d.blamed(ctx, exitRefused, "preflight", err)
 	}
 	if d.dryRun {
-		return d.showChanges(ctx, last, out)
+		return d.showChanges(ctx, last, nothing, out)
 	}
 	if nothing {
 		d.say.step("nothing to do: %s runs %s already", d.place.name, short(d.image))
@@ -129,7 +130,14 @@ func (d *deployment) alter(ctx context.Context, what func(context.Context, *clie
 
 // locked does all that changes something.
 func (d *deployment) locked(ctx context.Context) error {
-	if !d.quick {
+	if d.quick {
+		// Of a client that died; whoever goes back does not wait for it.
+		short, cancel := context.WithTimeout(ctx, 20*time.Second)
+		if err := d.endRehearsal(short); err != nil {
+			d.say.note("%v", err)
+		}
+		cancel()
+	} else {
 		// Whatever came of the rehearsal, it goes before the rollout: the database's
 		// connections are planned for the update alone. No service was touched yet, so nothing
 		// has to be restored.
@@ -156,7 +164,7 @@ func (d *deployment) restored(f failure, err error) error {
 	if undo := d.undo("restore", d.restore); undo != nil {
 		return failure{exitUnknown, f.caught, fmt.Errorf("%w\nand what ran before could not be restored: %w", err, undo)}
 	}
-	return f
+	return f.kept()
 }
 
 // tidied does what leaves a rehearsal behind, and removes that whatever came of it.
@@ -165,6 +173,14 @@ func (d *deployment) tidied(ctx context.Context, name string, do func(context.Co
 	f.err = errors.Join(f.err, d.undo("tidying", d.endRehearsal))
 	if f.err == nil {
 		return nil
+	}
+	return f.kept()
+}
+
+// kept adds to Ctrl-C what came of it, once that is so.
+func (f failure) kept() failure {
+	if f.code == exitInterrupted {
+		f.err = fmt.Errorf("%w; what ran before runs", f.err)
 	}
 	return f
 }
@@ -210,7 +226,7 @@ func caughtBy(err error, fallback string) string {
 // code of its own. Without an error nothing has failed.
 func (d *deployment) blamed(ctx context.Context, code int, phase string, err error) failure {
 	if err != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), errLost) {
-		return failure{exitInterrupted, "Ctrl-C", errors.New("interrupted; what ran before runs")}
+		return failure{exitInterrupted, "Ctrl-C", errors.New("interrupted")}
 	}
 	return failure{code, caughtBy(err, phase), err}
 }
@@ -229,17 +245,24 @@ func (d *deployment) phase(ctx context.Context, name string, do func(context.Con
 func (d *deployment) finish(ctx context.Context, failed error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
+	// What another client does by now would be taken for this one's success.
+	if _, err := d.lock.check(ctx); errors.Is(err, errLost) {
+		return failure{exitUnknown, "lock", errLost}
+	}
 	r := &d.record
 	r.Result = resultOK
 	if text, err := d.stack.fingerprint(); err == nil {
 		r.Stack = string(text)
+	}
+	if v, err := d.swarm.look(ctx, d.place.stack()); err == nil { // else the next deploy is never one too many
+		r.Specs = v.specsOf(d.stack.images())
 	}
 	r.blame(failed)
 	if err := r.keep(ctx, d.swarm, d.place.stack()); err != nil {
 		d.say.note("the record could not be written: %v", err)
 	}
 	if failed == nil {
-		if err := prune(ctx, d.swarm, d.place.stack()); err != nil {
+		if err := d.prune(ctx); err != nil {
 			d.say.note("old secrets and configs could not be removed: %v", err)
 		}
 		d.say.step("%s runs %s", d.place.name, short(d.image))

@@ -26,6 +26,9 @@ func TestCtrlCIsTheReasonOnlyWhereItCameFirst(t *testing.T) {
 	if f := d.blamed(ctx, exitRefused, "preflight", why); f.code != exitInterrupted || f.caught != "Ctrl-C" {
 		t.Errorf("after it: %d, %v", f.code, f)
 	}
+	if got := d.blamed(ctx, exitUndone, "soak", why).kept().Error(); got != "Ctrl-C: interrupted; what ran before runs" {
+		t.Errorf("once it has gone back: %s", got)
+	}
 	if f := d.blamed(ctx, exitUndone, "rehearsal", nil); f.err != nil {
 		t.Errorf("what went well has failed: %v", f)
 	}
@@ -53,18 +56,48 @@ func TestADryRunIsRefusedWhereNobodyHeedsIt(t *testing.T) {
 	}
 }
 
-// played is a manager that knows one lock, and notes what it is asked to remove.
-func played(t *testing.T, holder string) (d *deployment, removed *[]string) {
+func TestSuperfluousWordsAreRefused(t *testing.T) {
+	t.Parallel()
+	for words, want := range map[string]bool{
+		"deploy production v1": true, "deploy production v1 v2": false, "rollback production v1 v2": false, "releases production v1": false,
+		"check production v1": false, "promote staging production v1": true, "promote staging production v1 v2": false, "restart production api web": true,
+	} {
+		if _, err := parseFlags(strings.Fields(words)); (err == nil) != want {
+			t.Errorf("%s: %v", words, err)
+		}
+	}
+}
+
+// told is what a played manager was told to do.
+type told struct {
+	removed []string
+	updated []swarm.ServiceSpec
+}
+
+// played is a manager that knows one lock, and notes what it is asked to change. What is called
+// lost is not there any more.
+func played(t *testing.T, holder string) (d *deployment, got *told) {
 	t.Helper()
-	removed = &[]string{}
+	got = &told{}
 	answer := func(w http.ResponseWriter, what any) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(what)
 	}
 	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case r.Method == http.MethodDelete && strings.HasSuffix(r.URL.Path, "/lost"):
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, `{"message":"service lost not found"}`)
 		case r.Method == http.MethodDelete:
-			*removed = append(*removed, r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:])
+			got.removed = append(got.removed, r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:])
+		case strings.HasSuffix(r.URL.Path, "/update"):
+			var spec swarm.ServiceSpec
+			_ = json.NewDecoder(r.Body).Decode(&spec)
+			got.updated = append(got.updated, spec)
+			answer(w, struct{}{})
+		case strings.Contains(r.URL.Path, "/services/"):
+			answer(w, swarm.Service{ID: "2"})
 		case strings.HasSuffix(r.URL.Path, "/configs"):
 			lock := swarm.Config{ID: "1"}
 			lock.Spec.Name, lock.Spec.Labels = "s_deploy_lock", map[string]string{"minitwit.holder": holder}
@@ -81,34 +114,57 @@ func played(t *testing.T, holder string) (d *deployment, removed *[]string) {
 	return &deployment{
 		swarm: m, say: &progress{out: io.Discard},
 		lock: &lock{swarm: m, name: "s_deploy_lock", who: map[string]string{"minitwit.holder": "me"}, lost: func(error) {}},
-	}, removed
+	}, got
+}
+
+// docker service update --image by hand leaves the label in which docker stack deploy believes.
+func TestAReleaseThatWasUndoneByHandIsNotTakenForDeployed(t *testing.T) {
+	t.Parallel()
+	d, got := played(t, "me")
+	by := func(label string) service {
+		s := serviceOf(oldImage, nil)
+		s.Spec.Labels = map[string]string{imageLabel: label}
+		return s
+	}
+	d.before = view{services: map[string]service{"api": by("docker.io/" + newImage), "web": by(oldImage)}}
+	if err := d.relabel(t.Context(), map[string]string{"api": newImage, "web": newImage}); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.updated) != 1 || got.updated[0].Labels[imageLabel] != oldImage || got.updated[0].TaskTemplate.ContainerSpec.Image != oldImage {
+		t.Errorf("updated %+v, want the label of api alone", got.updated)
+	}
+	if d.before.services["api"].Spec.Labels[imageLabel] == oldImage {
+		t.Error("what ran before has been changed")
+	}
 }
 
 func TestAServiceThatWasNotThereBeforeGoesWithItsRelease(t *testing.T) {
 	t.Parallel()
-	d, removed := played(t, "me")
+	d, got := played(t, "me")
 	d.before = view{services: map[string]service{"api": {}}}
-	now := view{services: map[string]service{"api": {}, "edge": {Service: swarm.Service{ID: "edge-id"}}}}
+	now := view{services: map[string]service{
+		"api": {}, "a": {Service: swarm.Service{ID: "lost"}}, "edge": {Service: swarm.Service{ID: "edge-id"}},
+	}}
 	if err := d.removeAdded(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(*removed, " "); got != "edge-id" {
-		t.Errorf("removed %q, want the edge alone", got)
+	if removed := strings.Join(got.removed, " "); removed != "edge-id" {
+		t.Errorf("removed %q, want the edge alone", removed)
 	}
 }
 
 // A client that was cut off for a minute does not know yet that another deploys.
 func TestNothingIsChangedUnderAnothersLock(t *testing.T) {
 	t.Parallel()
-	d, removed := played(t, "another")
-	var told error
-	d.lock.lost = func(err error) { told = err }
+	d, got := played(t, "another")
+	var lost error
+	d.lock.lost = func(err error) { lost = err }
 	now := view{services: map[string]service{"edge": {Service: swarm.Service{ID: "edge-id"}}}}
-	if err := d.removeAdded(t.Context(), now); !errors.Is(err, errLost) || !errors.Is(told, errLost) {
-		t.Errorf("%v, and the deploy is told of %v", err, told)
+	if err := d.removeAdded(t.Context(), now); !errors.Is(err, errLost) || !errors.Is(lost, errLost) {
+		t.Errorf("%v, and the deploy is told of %v", err, lost)
 	}
-	if len(*removed) > 0 {
-		t.Errorf("removed %q", *removed)
+	if len(got.removed) > 0 {
+		t.Errorf("removed %q", got.removed)
 	}
 }
 

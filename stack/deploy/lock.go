@@ -84,11 +84,15 @@ func (l *lock) takeOver(ctx context.Context, why error) error {
 	case found.age() < lockStale:
 		return held
 	}
-	// It may have been written although the answer was lost.
 	if err := l.write(ctx, found.config); err != nil {
-		if now, findErr := l.find(ctx); findErr != nil || !l.holds(now) {
+		now, findErr := l.find(ctx)
+		switch {
+		case findErr == nil && l.holds(now): // it was written, and only the answer was lost
+			return nil
+		case findErr == nil && now.config.Version != found.config.Version: // somebody was faster
 			return held
 		}
+		return err
 	}
 	return nil
 }
@@ -135,9 +139,9 @@ func (l *lock) find(ctx context.Context) (foundLock, error) {
 	})
 }
 
-// check fails where the lock is another's now, or was, and ends the deploy with it. A lock that is
-// gone counts as lost: another may have taken it and be done already. Whatever changes something
-// asks it first, since a client that was cut off for a minute does not know.
+// check looks at the lock. It fails where that is another's now, or was, and ends the deploy with
+// it. A lock that is gone counts as lost: another may have taken it and be done already. Whatever
+// changes something asks it first, since a client that was cut off for a minute does not know.
 func (l *lock) check(ctx context.Context) (foundLock, error) {
 	found, err := l.find(ctx)
 	if err == nil && !l.holds(found) {

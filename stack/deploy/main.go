@@ -47,12 +47,12 @@ func main() {
 // follows the place: services, a version, another place, on or off. set are NAME=VALUE, which
 // stand above place.env.
 type flags struct {
-	json, dryRun        bool
-	repo, places, image string
-	bold                bool
-	set                 []string
-	verb, place         string
-	rest                []string
+	json, dryRun bool
+	repo, places string
+	bold         bool
+	set          []string
+	verb, place  string
+	rest         []string
 }
 
 // parseFlags wants a verb and a place, in this order. The help is scripts/lib/deploy.sh's.
@@ -65,7 +65,6 @@ func parseFlags(args []string) (flags, error) {
 	set.BoolVar(&f.bold, "bold", false, "")
 	set.StringVar(&f.repo, "repo", ".", "")
 	set.StringVar(&f.places, "places", "", "")
-	set.StringVar(&f.image, "image", "", "")
 	set.Func("set", "", func(text string) error {
 		if !strings.Contains(text, "=") {
 			return errors.New("is not NAME=VALUE")
@@ -95,10 +94,25 @@ func (f flags) check() error {
 	switch {
 	case f.dryRun && !slices.Contains([]string{"deploy", "rollback", "promote"}, f.verb):
 		return fmt.Errorf("%s has no --dry-run", f.verb)
+	case len(f.rest) > mostWords(f.verb):
+		return fmt.Errorf("%s: too many words: %s", f.verb, strings.Join(f.rest, " "))
 	case f.dryRun && f.json:
 		return errors.New("--dry-run prints what would change, --json a record: one of them")
 	}
 	return nil
+}
+
+// mostWords is how many may follow the place: none but a few verbs look at them.
+func mostWords(verb string) int {
+	switch verb {
+	case "deploy", "rollback", "maintenance":
+		return 1
+	case "promote":
+		return 2
+	case "scale", "restart":
+		return 100 // services
+	}
+	return 0
 }
 
 // command runs a verb and gives the process's exit code.
@@ -151,7 +165,7 @@ func run(ctx context.Context, f flags, out io.Writer, say *progress) error {
 	d, err := open(first, f.place, say)
 	if err != nil {
 		// --json answers, too, where the place itself cannot be read.
-		return (&deployment{say: say}).refuse(f, out, err)
+		return (&deployment{say: say}).refuse(ctx, f, out, err)
 	}
 	defer d.close()
 	switch f.verb {
@@ -177,8 +191,8 @@ func run(ctx context.Context, f flags, out io.Writer, say *progress) error {
 }
 
 // refuse reports what keeps a verb from beginning.
-func (d *deployment) refuse(f flags, out io.Writer, err error) error {
-	return d.report(f, out, failure{exitRefused, "preflight", err})
+func (d *deployment) refuse(ctx context.Context, f flags, out io.Writer, err error) error {
+	return d.report(f, out, d.blamed(ctx, exitRefused, "preflight", err))
 }
 
 // report prints the result, on standard output where --json asks for it. What was refused is in

@@ -3,9 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,8 +33,8 @@ func familiar(image string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(image, "docker.io/"), "library/")
 }
 
-// preflight finds what would go wrong before anything is touched. It names everything
-// that is wrong at once. It sets before, stack and env, and is done once more under the lock.
+// preflight finds what would go wrong before anything is touched. It sets before, stack and env,
+// and is done once more under the lock.
 func (d *deployment) preflight(ctx context.Context) error {
 	if !byDigest.MatchString(d.image) {
 		return fmt.Errorf("%q is no image by digest (NAME@sha256:…): under a tag each node may run another program", d.image)
@@ -56,6 +59,15 @@ func (d *deployment) preflight(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// nameOrphans tells of services that docker stack deploy leaves alone.
+func (d *deployment) nameOrphans() {
+	for _, name := range d.before.names() {
+		if _, wanted := d.stack.images()[name]; !wanted {
+			d.say.note("%s is in no file any more, and stays until somebody says docker service rm %s_%s", name, d.place.stack(), name)
+		}
+	}
 }
 
 // steadyWithin is how long a manager may have missed a heartbeat before it counts.
@@ -165,7 +177,7 @@ func atLeast(have, want string) bool {
 
 func numbers(version string) (n [3]int) {
 	for i, part := range strings.SplitN(version, ".", 3) {
-		digits := strings.TrimRight(part, "-+abcdefghijklmnopqrstuvwxyz")
+		digits := part
 		if end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
 			digits = digits[:end]
 		}
@@ -184,16 +196,34 @@ func (d *deployment) nothingToDo(ctx context.Context) (last record, nothing bool
 	last, found := good(all, func(record) bool { return true })
 	d.record.Version = d.versionOf(all)
 	now, err := d.stack.fingerprint()
-	if err != nil || !found || last.Stack != string(now) {
+	if err != nil || !found || last.Stack != string(now) || !maps.Equal(last.Specs, d.before.specsOf(d.stack.images())) {
 		return last, false, err
 	}
 	for name, image := range d.stack.images() {
-		s, there := d.before.services[name]
-		if !there || !s.settledOn(image) {
+		if !d.before.services[name].settledOn(image) {
 			return last, false, nil
 		}
 	}
-	return last, !d.before.closed(), nil // a deploy ends maintenance
+	return last, true, nil
+}
+
+// specsOf gives a hash of what Swarm shall run, by service, with which a change by hand, maintenance
+// and a deploy that failed in the middle are found. How often it was restarted does not count.
+func (v view) specsOf(images map[string]string) map[string]string {
+	specs := map[string]string{}
+	for name := range images {
+		s, there := v.services[name]
+		if !there {
+			continue
+		}
+		s.Spec.TaskTemplate.ForceUpdate = 0 // of a copy
+		text, err := json.Marshal(s.Spec)
+		if err != nil {
+			continue // then it counts as changed
+		}
+		specs[name] = fmt.Sprintf("%x", sha256.Sum256(text))[:12]
+	}
+	return specs
 }
 
 // closed tells whether run.sh maintenance has closed the place.
@@ -207,9 +237,9 @@ func (v view) closed() bool {
 }
 
 // showChanges prints what a deploy would change of the stack, as diff does: images,
-// settings, and by their names secrets and configs. What runs is taken from the last record
-// that went well, and is nothing before the first deploy.
-func (d *deployment) showChanges(ctx context.Context, last record, out io.Writer) error {
+// settings, and by their names secrets and configs. It compares with the last record that went
+// well, which is nothing before the first deploy; where something else runs by now, nothing says so.
+func (d *deployment) showChanges(ctx context.Context, last record, nothing bool, out io.Writer) error {
 	now, err := d.stack.fingerprint()
 	if err != nil {
 		return err
@@ -218,14 +248,17 @@ func (d *deployment) showChanges(ctx context.Context, last record, out io.Writer
 	if err := errors.Join(os.WriteFile(old, []byte(last.Stack), 0o600), os.WriteFile(fresh, now, 0o600)); err != nil { //nolint:gosec // in our own folder
 		return err
 	}
-	text, err := exec.CommandContext(ctx, "diff", "-u", "--label", "runs", "--label", "would run", old, fresh).Output() //nolint:gosec // our own files
+	text, err := exec.CommandContext(ctx, "diff", "-u", "--label", "the last deploy", "--label", "this one", old, fresh).Output() //nolint:gosec // our own files
 	var exit *exec.ExitError
 	// diff exits 1 where the two differ, and with more where it failed.
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() > 1) {
 		return fmt.Errorf("diff: %w", err)
 	}
-	if len(text) == 0 {
-		d.say.step("a deploy would change nothing of the stack")
+	switch {
+	case len(text) == 0 && nothing:
+		d.say.step("a deploy would change nothing")
+	case len(text) == 0:
+		d.say.step("the files are those of the last deploy; what runs may be something else, and a deploy would put that right")
 	}
 	_, err = out.Write(text)
 	return err

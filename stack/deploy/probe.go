@@ -186,7 +186,11 @@ func worse(fresh, old figures) error {
 // nothing can be worse.
 func unanswered(fresh figures) error {
 	for _, q := range questions {
-		if len(fresh.took[q.path]) == 0 {
+		switch {
+		case len(fresh.took[q.path]) > 0:
+		case fresh.why == nil:
+			return fmt.Errorf("GET %s was never asked: SOAK_SECONDS is too short for answers this slow", q.path)
+		default:
 			return fmt.Errorf("GET %s was never answered rightly: %w", q.path, fresh.why)
 		}
 	}

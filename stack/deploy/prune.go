@@ -11,8 +11,9 @@ import (
 // prune removes the stack's secrets and configs that no service uses any more, nor would
 // use after `docker service rollback`. The lock and the records are configs, too, but without
 // the stack's label: neither this nor `docker stack rm` takes them away.
-func prune(ctx context.Context, m *managers, stack string) error {
-	v, err := m.look(ctx, stack)
+func (d *deployment) prune(ctx context.Context) error {
+	stack := d.place.stack()
+	v, err := d.swarm.look(ctx, stack)
 	if err != nil {
 		return err
 	}
@@ -30,7 +31,7 @@ func prune(ctx context.Context, m *managers, stack string) error {
 			}
 		}
 	}
-	return tell(ctx, m, func(ctx context.Context, c *client.Client) error {
+	return d.alter(ctx, func(ctx context.Context, c *client.Client) error {
 		return removeUnused(ctx, c, client.Filters{}.Add("label", stackLabel+"="+stack), used)
 	})
 }

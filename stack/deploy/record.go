@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 )
@@ -28,8 +29,9 @@ type record struct {
 	Result  string             `json:"result"`         // ok, undone, refused, unknown, interrupted
 	Caught  string             `json:"caught,omitempty"`
 	Message string             `json:"message,omitempty"`
-	Seconds map[string]float64 `json:"seconds"` // by phase
-	Stack   string             `json:"stack"`   // as fingerprint gives it
+	Seconds map[string]float64 `json:"seconds"`         // by phase
+	Stack   string             `json:"stack"`           // as fingerprint gives it
+	Specs   map[string]string  `json:"specs,omitempty"` // what Swarm runs since, by service: specsOf
 }
 
 // resultOK is the only result that a rollback or a promotion trusts. recordLabel finds the records,
@@ -41,19 +43,23 @@ const (
 	recordMessageSize = 2000
 )
 
+const sha256Prefix = "sha256:"
+
 // blame writes down what a deploy failed of, if it did.
 func (r *record) blame(failed error) {
 	var f failure
 	if errors.As(failed, &f) {
 		r.Caught, r.Message = f.caught, f.err.Error()
-		r.Result = map[int]string{exitUndone: "undone", exitRefused: "refused", exitLocked: "refused", exitUnknown: "unknown", exitInterrupted: "interrupted"}[f.code]
+		r.Result = map[int]string{exitUndone: "undone", exitUsage: "refused", exitRefused: "refused", exitLocked: "refused", exitUnknown: "unknown", exitInterrupted: "interrupted"}[f.code]
 	}
 }
 
-// is tells whether people mean this release: its version, its image, or the beginning of its
-// digest, 6 characters or more.
+// is tells whether people mean this release: its version, its image, or its digest or the
+// beginning of it, 6 characters or more.
 func (r record) is(version string) bool {
-	return r.Version == version || r.Image == familiar(version) || len(version) >= 6 && strings.HasPrefix(short(r.Image), version)
+	_, whole, _ := strings.Cut(r.Image, "@"+sha256Prefix)
+	digest := strings.TrimPrefix(version, sha256Prefix)
+	return r.Version == version || r.Image == familiar(version) || len(digest) >= 6 && strings.HasPrefix(whole, digest)
 }
 
 // keep writes a record down and removes the oldest above recordsKept; the newest that went
@@ -74,6 +80,9 @@ func (r record) keep(ctx context.Context, m *managers, stack string) error {
 			},
 			Data: data,
 		}})
+		if cerrdefs.IsConflict(err) { // the answer to the request before was lost
+			return nil
+		}
 		return err
 	})
 	if err != nil {
@@ -82,8 +91,10 @@ func (r record) keep(ctx context.Context, m *managers, stack string) error {
 	return forgetOld(ctx, m, stack)
 }
 
+// keptRecord is a record with the manager's time of it: clients' clocks do not matter.
 type keptRecord struct {
-	id string
+	id   string
+	made time.Time
 	record
 }
 
@@ -97,13 +108,13 @@ func releases(ctx context.Context, m *managers, stack string) ([]keptRecord, err
 	}
 	all := []keptRecord{} // JSON of none is [], not null
 	for _, c := range found.Items {
-		r := keptRecord{id: c.ID}
+		r := keptRecord{id: c.ID, made: c.CreatedAt}
 		if err := json.Unmarshal(c.Spec.Data, &r.record); err != nil {
 			return nil, fmt.Errorf("config %s: %w", c.Spec.Name, err)
 		}
 		all = append(all, r)
 	}
-	slices.SortFunc(all, func(a, b keptRecord) int { return b.At.Compare(a.At) })
+	slices.SortFunc(all, func(a, b keptRecord) int { return b.made.Compare(a.made) })
 	return all, nil
 }
 
@@ -120,22 +131,26 @@ func good(all []keptRecord, wanted func(record) bool) (record, bool) {
 // before gives the newest release that went well before the one that runs came, and is
 // another. Going back twice leads further back, not forth again.
 func before(all []keptRecord, runs string) (record, bool) {
-	// -1 where what runs was set by hand: then the newest that went well is the one before.
 	came := slices.IndexFunc(all, func(r keptRecord) bool { return r.Result == resultOK && r.Image == runs && !r.Back })
+	if _, back := good(all, func(r record) bool { return r.Image == runs }); came < 0 && back {
+		return record{}, false // its own deploy is forgotten, and all that is kept is newer
+	}
+	// -1 where what runs was set by hand: then the newest that went well is the one before.
 	return good(all[came+1:], func(r record) bool { return r.Image != runs })
 }
 
-// forgetOld removes what is more than recordsKept, but never the newest that went well: with
-// that one the next deploy compares.
+// forgetOld removes what is more than recordsKept, but never the newest that went well, with
+// which the next deploy compares, nor the newest of another image, to which it can be rolled back.
 func forgetOld(ctx context.Context, m *managers, stack string) error {
 	all, err := releases(ctx, m, stack)
 	if err != nil {
 		return err
 	}
 	newest, _ := good(all, func(record) bool { return true })
+	other, _ := good(all, func(r record) bool { return r.Image != newest.Image })
 	var failed []error
 	for i, r := range all {
-		if i < recordsKept || r.At.Equal(newest.At) {
+		if i < recordsKept || r.At.Equal(newest.At) || r.At.Equal(other.At) {
 			continue
 		}
 		failed = append(failed, tell(ctx, m, func(ctx context.Context, c *client.Client) error {
@@ -166,6 +181,6 @@ func writeReleases(out io.Writer, all []keptRecord) error {
 
 // short gives the beginning of an image's digest.
 func short(image string) string {
-	_, digest, _ := strings.Cut(image, "@sha256:")
+	_, digest, _ := strings.Cut(image, "@"+sha256Prefix)
 	return digest[:min(12, len(digest))]
 }

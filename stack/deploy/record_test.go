@@ -12,7 +12,7 @@ import (
 func recordsOf(newestFirst ...record) (all []keptRecord) {
 	for i, r := range newestFirst {
 		r.At = time.Unix(int64(1000-i), 0)
-		all = append(all, keptRecord{record: r})
+		all = append(all, keptRecord{record: r, made: r.At})
 	}
 	return all
 }
@@ -33,9 +33,27 @@ func TestRollbackLeadsBackAndNotForthAgain(t *testing.T) {
 		"again after it was deployed":    {recordsOf(a, c, b, a), "a", "c"},
 		"where nothing else was":         {recordsOf(a), "a", ""},
 		"over a repetition of what runs": {recordsOf(b, b, a), "b", "a"},
+		"not to what came after it":      {recordsOf(back(a), c, b), "a", ""},
 	} {
 		if got, _ := before(test.all, test.runs); got.Image != test.want {
 			t.Errorf("%s: %q, want %q", name, got.Image, test.want)
+		}
+	}
+}
+
+// A client that died, or somebody's docker service rollback, leaves two releases.
+func TestHalfAReleaseIsTheNewerOne(t *testing.T) {
+	t.Parallel()
+	all := recordsOf(record{Image: "b", Result: "undone"}, record{Image: "b", Result: "ok"}, record{Image: "a", Result: "ok"})
+	for _, c := range []struct{ api, web, want string }{
+		{"a", "a", "a"}, {"a", "b", "b"}, {"b", "a", "b"}, {"b", "of no deploy", "of no deploy"}, {"b", "", "b"},
+	} {
+		v := view{services: map[string]service{"api": serviceOf(c.api, nil)}}
+		if c.web != "" {
+			v.services["web"] = serviceOf(c.web, nil)
+		}
+		if got := v.newest(all); got != c.want {
+			t.Errorf("api %s, web %s: %s, want %s", c.api, c.web, got, c.want)
 		}
 	}
 }
@@ -59,6 +77,7 @@ func TestAReleaseIsNamedByVersionDigestOrImage(t *testing.T) {
 	t.Parallel()
 	r := record{Version: "v2", Image: "minitwit@sha256:0123456789abcdef"}
 	for name, want := range map[string]bool{
+		"0123456789abcdef": true, "sha256:0123456789abcdef": true, "sha256:012345": true, "sha256:": false, "0123456789abcdef0": false,
 		"v2": true, "012345": true, "docker.io/library/minitwit@sha256:0123456789abcdef": true,
 		"v": false, "01234": false, "6789ab": false, "other@sha256:0123456789abcdef": false,
 	} {

@@ -119,9 +119,9 @@ func TestAReplicaThatIsCompleteHasFailed(t *testing.T) {
 // docker stack deploy may fail in the middle, of what runs the same image as before, too.
 func TestSwarmHasTakenAReleaseOnlyWithEachServiceOfIt(t *testing.T) {
 	t.Parallel()
-	at := func(image string, version uint64) service {
+	at := func(image string, version uint64, settings ...string) service {
 		s := serviceOf(image, nil)
-		s.Version.Index = version
+		s.Version.Index, s.Spec.TaskTemplate.ContainerSpec.Env = version, settings
 		return s
 	}
 	both := map[string]string{"api": newImage, "web": newImage}
@@ -131,17 +131,35 @@ func TestSwarmHasTakenAReleaseOnlyWithEachServiceOfIt(t *testing.T) {
 		want bool
 	}{
 		"none, though the images are the wanted ones": {before, false},
-		"one of two":           {view{services: map[string]service{"api": at(newImage, 3), "web": at(newImage, 2)}}, false},
-		"one is not there yet": {view{services: map[string]service{"api": at(newImage, 3)}}, false},
-		"another image":        {view{services: map[string]service{"api": at(newImage, 3), "web": at(oldImage, 4)}}, false},
-		"both":                 {view{services: map[string]service{"api": at(newImage, 3), "web": at(newImage, 4)}}, true},
+		"one of two":             {view{services: map[string]service{"api": at(newImage, 3, "A=1"), "web": at(newImage, 2)}}, false},
+		"one is not there yet":   {view{services: map[string]service{"api": at(newImage, 3, "A=1")}}, false},
+		"another image":          {view{services: map[string]service{"api": at(newImage, 3, "A=1"), "web": at(oldImage, 4, "A=1")}}, false},
+		"one as a leader has it": {view{services: map[string]service{"api": at(newImage, 3, "A=1"), "web": at(newImage, 4)}}, false},
+		"both":                   {view{services: map[string]service{"api": at(newImage, 3, "A=1"), "web": at(newImage, 4, "A=1")}}, true},
 	} {
-		if got := c.now.given(before, both); got != c.want {
+		if got := c.now.given(before, both, newImage); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	if now := before; !now.given(view{}, both) {
+	if now := before; !now.given(view{}, both, newImage) {
 		t.Error("of a first deploy there is nothing to compare with")
+	}
+}
+
+// Else a second deploy of the same would call that nothing to do.
+func TestAChangeByHandIsSeenInTheSpecs(t *testing.T) {
+	t.Parallel()
+	of := func(edit func(*swarm.ServiceSpec)) string {
+		s := serviceOf(newImage, nil)
+		edit(&s.Spec)
+		return view{services: map[string]service{"api": s}}.specsOf(map[string]string{"api": newImage})["api"]
+	}
+	deployed := of(func(*swarm.ServiceSpec) {})
+	if restarted := of(func(s *swarm.ServiceSpec) { s.TaskTemplate.ForceUpdate++ }); restarted != deployed || deployed == "" {
+		t.Errorf("restarted %q, deployed %q", restarted, deployed)
+	}
+	if changed := of(func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Env = []string{"A=1"} }); changed == deployed {
+		t.Error("another setting is not seen")
 	}
 }
 
