@@ -64,13 +64,13 @@ lookup() {
 	done <<<"$VERBS"
 }
 
-# asks_help says whether -h stands among the options. What follows `--` belongs
-# to a program that we only start.
+# asks_help says whether -h stands among the options. What follows `--`, or one of lab's words for
+# a program elsewhere, belongs to that program.
 asks_help() {
 	local arg
 	for arg in "$@"; do
 		case $arg in
-		--) return 1 ;;
+		-- | ssh | outside | docker) return 1 ;;
 		-h | --help) return 0 ;;
 		esac
 	done

@@ -24,11 +24,30 @@ apt_install() {
 	step "installing $* with apt-get"
 	make_state
 	if [[ -z $APT_UPDATED ]]; then
-		as_root apt-get -o Acquire::Retries=3 update >>"$log" 2>&1 || apt_failed update
+		# One source of several may be away; whether that matters, the installation shows.
+		apt_get update || note 'apt-get update has not reached every source; going on'
 		APT_UPDATED=yes
 	fi
-	as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get -o Acquire::Retries=3 install -y --no-install-recommends "$@" >>"$log" 2>&1 || apt_failed "install $*"
+	apt_get install -y --no-install-recommends "$@" || apt_failed "install $*"
+}
+
+# apt_get ARGUMENTS… waits while another apt works, as on a new machine that updates itself: for ten
+# minutes at most. The lock of the lists has no option for that.
+apt_get() {
+	local log=$STATE/log/apt.log end=$((SECONDS + 600))
+	until as_root env LC_ALL=C DEBIAN_FRONTEND=noninteractive \
+		apt-get -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@" >>"$log" 2>&1; do
+		tail -n 5 "$log" | grep -q 'Could not get lock' && ((SECONDS < end)) || return 1
+		note 'waiting for another apt on this machine to finish'
+		sleep 10
+	done
+}
+
+# missing_keys adds to the caller's missing what mmdebstrap checks Debian's packages by, which
+# Ubuntu has not.
+missing_keys() {
+	[[ -s /usr/share/keyrings/debian-archive-keyring.gpg ]] || missing+=(debian-archive-keyring)
+	have gpg || missing+=(gpg)
 }
 
 # debian TREE LOG ARGUMENTS… makes a tree of Debian 13's packages, unless another clone
@@ -47,6 +66,7 @@ debian() {
 			note "made in $((SECONDS - began)) s: $tree"
 			return
 		fi
+		((try == 3)) || sleep $((try * 15))
 	done
 	failed_with "$log" "mmdebstrap failed $try times"
 }
@@ -60,34 +80,37 @@ apt_failed() {
 # on port 5432 beside our private one: nobody asked for it, and on a machine
 # that has something on that port it would fail the installation.
 apt_install_postgresql() {
-	local guard=/etc/postgresql-common/createcluster.d/minitwit.conf
 	can_apt || die 'PostgreSQL 14 or newer is needed: install it (Debian: postgresql, macOS: brew install postgresql), or set DATABASE_URL'
-	as_root mkdir -p "${guard%/*}"
-	echo 'create_main_cluster = false' | as_root tee "$guard" >/dev/null
-	# In a subshell, so that the guard is taken away after a failure as well.
-	local failed=''
-	(apt_install postgresql) || failed=yes
-	as_root rm -f "$guard"
-	[[ -z $failed ]] || exit 1
+	guarded /etc/postgresql-common/createcluster.d/minitwit.conf 644 'create_main_cluster = false' postgresql || exit 1
 }
 
-# apt_install_daemons installs them without starting any: each would take its own
-# port, and ours run on others.
+# apt_install_daemons installs them without starting any, now or with the machine: each would
+# take its own port, and ours run on others.
 apt_install_daemons() {
-	local guard=/usr/sbin/policy-rc.d failed=''
-	if [[ -e $guard ]]; then
+	local guard=/usr/sbin/policy-rc.d
+	if [[ -e $guard ]] || ! can_apt; then
 		apt_install "$@"
-		return
+	else
+		guarded "$guard" 755 $'#!/bin/sh\nexit 101' "$@" || exit 1
 	fi
-	can_apt && printf '#!/bin/sh\nexit 101\n' | as_root tee "$guard" >/dev/null && as_root chmod 755 "$guard"
-	(apt_install "$@") || failed=yes
-	as_root rm -f "$guard"
-	[[ -z $failed ]] || exit 1
+	! have systemctl || as_root systemctl disable "$@" >/dev/null 2>&1 || true # the units have the packages' names
 }
+
+# guarded FILE MODE TEXT PACKAGE… installs packages while a file holds them back. In a subshell,
+# whose trap takes the file away after a failure and after Ctrl-C, too.
+guarded() (
+	guard=$1
+	trap 'as_root rm -f "$guard"' EXIT
+	# Each is asked, since set -e does not hold in what stands before ||.
+	{ as_root mkdir -p "${guard%/*}" && printf '%s\n' "$3" | as_root tee "$guard" >/dev/null &&
+		as_root chmod "$2" "$guard"; } || die "cannot write $guard"
+	apt_install "${@:4}"
+)
 
 need_chromium() {
-	have chromium || have chromium-browser || have google-chrome ||
-		[[ -d '/Applications/Google Chrome.app' ]] || apt_install chromium
+	if have chromium || have chromium-browser || have google-chrome; then return; fi
+	! grep -qs '^ID=ubuntu' /etc/os-release || die "please install a Chromium first: 'snap install chromium', or Google's google-chrome-stable"
+	apt_install chromium
 }
 
 # need_monitoring installs what watches: for the tests of its configuration, and for

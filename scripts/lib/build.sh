@@ -22,11 +22,12 @@ build() {
 	need_go
 	step "building bin/minitwit ($(version))"
 	mkdir -p "$ROOT/bin"
+	yours "$ROOT/bin"
 	# -buildvcs=false: the version is stamped below, and git refuses to answer
 	# go in a clone that belongs to another user.
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "$(stamps)" -o "$BIN.new" ./service ||
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "$(stamps)" -o "$BIN.new.$$" ./service ||
 		die 'go build failed'
-	mv -f "$BIN.new" "$BIN"
+	mv -f "$BIN.new.$$" "$BIN"
 }
 
 # need_go asks for the version that go.mod names. Where the toolchain may switch

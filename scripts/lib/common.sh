@@ -62,10 +62,13 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # make_state makes the folder. Others may pass through it, because the database
 # below it may belong to user postgres; what lies in it is closed file by file.
 make_state() {
-	mkdir -p "$STATE/log" "$STATE/run"
-	chmod 711 "$STATE"
-	chmod 700 "$STATE/log" "$STATE/run"
+	{ mkdir -p "$STATE/log" "$STATE/run" && chmod 711 "$STATE" && chmod 700 "$STATE/log" "$STATE/run"; } 2>/dev/null ||
+		die "cannot write to $STATE: it is another user's (of a verb with sudo?), or the disk is full"
+	yours "$ROOT/.local"
 }
+
+# yours FOLDER gives to whoever made the clone what root has made in it. --reference is GNU's.
+yours() { [[ -O $ROOT ]] || ((EUID != 0)) || chown --reference="$ROOT" "$1" 2>/dev/null || true; }
 
 # write_private FILE writes standard input to a file that only we can read. The
 # rename makes it whole or absent, also when we are killed in between.

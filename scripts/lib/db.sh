@@ -148,8 +148,12 @@ private_db_pid() {
 private_db_alive() {
 	local pid
 	pid=$(private_db_pid)
-	[[ -n $pid && -n $(identity "$pid") ]]
+	[[ -n $pid && -n $(identity "$pid") ]] && private_db_is "$pid"
 }
+
+# private_db_is tells whether a process is this cluster's server: after a power cut its number may
+# be another's by now.
+private_db_is() { [[ ! -d /proc/self || $(as_pg readlink "/proc/$1/cwd" 2>/dev/null) == "$PG_DATA" ]]; }
 
 private_db_running() {
 	private_db_alive && "$(pg_bin)/pg_isready" -q -h 127.0.0.1 -p "$(<"$STATE/db.port")"
@@ -162,6 +166,7 @@ private_db_settle() {
 	while ((tries++ < 300)); do
 		pid=$(private_db_pid)
 		[[ -n $pid ]] && kill -0 "$pid" 2>/dev/null || return 0
+		[[ -z $(identity "$pid") ]] || private_db_is "$pid" || { as_pg rm -f "$PG_DATA/postmaster.pid" && return 0; }
 		! private_db_running || return 0
 		sleep 0.1
 	done
@@ -272,14 +277,15 @@ pg_start() {
 	port=$(remembered db)
 	step "starting PostgreSQL on 127.0.0.1:$port"
 	(umask 077 && touch "$log")
+	# First, so that a start that is cut short can be gone on with.
+	printf 'postgres://minitwit:%s@127.0.0.1:%s/minitwit?sslmode=disable\n' \
+		"$(pg_password)" "$port" | write_private "$STATE/database.url"
+	printf '127.0.0.1:%s:*:*:%s\n' "$port" "$(pg_password)" | write_private "$STATE/pgpass"
 	# The log is opened here and inherited: user postgres could not reach it.
 	as_pg "$1/pg_ctl" start -D "$PG_DATA" -w -t 60 -o "-p $port" </dev/null >>"$log" 2>&1 9>&- || {
 		tail -n 5 "$log" >&2
 		die "PostgreSQL did not start; its log: $log"
 	}
-	printf 'postgres://minitwit:%s@127.0.0.1:%s/minitwit?sslmode=disable\n' \
-		"$(pg_password)" "$port" | write_private "$STATE/database.url"
-	printf '127.0.0.1:%s:*:*:%s\n' "$port" "$(pg_password)" | write_private "$STATE/pgpass"
 }
 
 pg_password() {

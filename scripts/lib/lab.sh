@@ -148,6 +148,7 @@ lab_programs() {
 	for pair in mmdebstrap:mmdebstrap qemu-system-x86_64:qemu-system-x86 mke2fs:e2fsprogs ip:iproute2 nft:nftables ssh:openssh-client; do
 		have "${pair%:*}" || missing+=("${pair#*:}")
 	done
+	missing_keys
 	make_state
 	((${#missing[@]} == 0)) || apt_install "${missing[@]}"
 }
@@ -194,7 +195,11 @@ lab_down() {
 	rm -rf "$LAB_PG"
 	# All but the lock that we hold.
 	find "$STATE" -mindepth 1 -maxdepth 1 ! -name lock -exec rm -rf {} +
-	if [[ ${1:-} == --cache ]]; then rm -rf "$LAB_CACHE"; fi
+	yours "$STATE"
+	if [[ ${1:-} == --cache ]]; then
+		! compgen -G '/run/netns/minitwit-lab-*' >/dev/null || die "the lab of another clone runs out of $LAB_CACHE, which stays"
+		rm -rf "$LAB_CACHE"
+	fi
 	note 'the lab is gone'
 }
 
@@ -306,6 +311,7 @@ lab_ssh() {
 }
 
 lab_outside() {
+	[[ ${1:-} != -- ]] || shift
 	trap - ERR
 	in_ns "$@"
 }

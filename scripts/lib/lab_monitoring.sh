@@ -10,6 +10,8 @@ DEADMAN=$OUTSIDE:9095
 lab_monitoring() {
 	lock
 	if [[ $1 == down ]]; then
+		has_network "$(first_answering)" logs_monitoring || [[ -z $(engine "$(first_answering)" service ls -q --filter label=com.docker.stack.namespace=logging) ]] ||
+			die "the logs are on its network: './scripts/run.sh lab logging down' first"
 		engine "$(first_answering)" stack rm monitoring >&2
 		engine "$(first_answering)" swarm update --dispatcher-heartbeat 5s >/dev/null
 		# A network that is still being removed cannot be had by the next `up`.

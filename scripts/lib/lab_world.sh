@@ -35,11 +35,8 @@ lab_db_up() {
 	[[ -n $(pg_bin) ]] || apt_install_postgresql
 	bin=$(pg_bin)
 	[[ -d $LAB_PG/data ]] || lab_db_init "$bin"
-	if lab_db_alive; then
-		note 'PostgreSQL already runs'
-		return
-	fi
-	lab_pg "$bin/pg_ctl" start -D "$LAB_PG/data" -w -t 60 </dev/null >>"$STATE/log/db.log" 2>&1 9>&- ||
+	lab_db_alive ||
+		lab_pg "$bin/pg_ctl" start -D "$LAB_PG/data" -w -t 60 </dev/null >>"$STATE/log/db.log" 2>&1 9>&- ||
 		failed_with "$STATE/log/db.log" 'PostgreSQL did not start'
 	[[ -s $STATE/database.url ]] || lab_db_role
 	note "PostgreSQL at $OUTSIDE:5432; its address: .local/lab/database.url"

@@ -147,8 +147,8 @@ fingerprint() {
 	{
 		digest <"$BIN"
 		service_env "$2"
-		env | grep -E '^(DATABASE|SESSION|PASSWORD|BCRYPT|SIMULATOR|COOKIE|MAX|LOG)_[A-Z_]*=' | sort
-		cat "${DATABASE_URL_FILE:-/dev/null}" "${SESSION_KEY_FILE:-/dev/null}" "${PASSWORD_KEY_FILE:-/dev/null}"
+		env | grep -E '^(ALERTMANAGER|BCRYPT|COOKIE|DASHBOARDS|DATABASE|EVENT|LOG|MAINTENANCE|MAX|NODE|PASSWORD|PROMETHEUS|RUNBOOKS|SERVICE|SESSION|SIMULATOR|TASK)(_[A-Z_]*)?=' | sort
+		env | sed -nE 's/^(DATABASE|PASSWORD|SESSION|SIMULATOR)_[A-Z_]*FILE=(.+)$/\2/p' | sort | while IFS= read -r file; do cat "$file"; done
 	} | digest
 }
 
@@ -221,6 +221,7 @@ TEXT
 
 cmd_status() {
 	local name json='' all=yes out=''
+	(($# < 2)) || misuse 'status knows only --json'
 	case ${1:-} in
 	'') ;;
 	--json) json=yes ;;

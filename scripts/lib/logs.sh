@@ -126,12 +126,14 @@ TEXT
 }
 
 cmd_logs_test() {
-	local loki tree
+	local loki tree missing=()
 	STATE=$ROOT/.local/logs-test
 	[[ $# == 0 ]] || misuse 'logs-test takes no arguments'
 	((EUID == 0)) || die 'logs-test needs root, for the file system of the agent: sudo ./scripts/run.sh logs-test'
 	need_go
-	have mmdebstrap || apt_install mmdebstrap debian-archive-keyring
+	have mmdebstrap || missing+=(mmdebstrap)
+	missing_keys
+	((${#missing[@]} == 0)) || apt_install "${missing[@]}"
 	have prometheus-node-exporter || apt_install_daemons prometheus-node-exporter
 	[[ -n $(pg_programs '') ]] || apt_install_postgresql
 	make_state

@@ -74,9 +74,11 @@ where_users_are() {
 }
 
 cmd_image() {
+	local changes
 	[[ $# == 1 ]] || misuse 'image takes a place'
 	in_place "$1"
-	[[ -z $(git -C "$ROOT" status --porcelain) ]] || die 'there are changes that are in no commit: an image has to be a commit'
+	changes=$(git -C "$ROOT" status --porcelain) || die 'git does not answer in this clone'
+	[[ -z $changes ]] || die 'there are changes that are in no commit: an image has to be a commit'
 	build
 	mkdir -p "$RELEASES"
 	step 'writing down its modules'
@@ -111,6 +113,7 @@ cmd_smoke() {
 	in_place "$place"
 	[[ $(setting "$place" SMOKE) == yes ]] || die "$place has no SMOKE=yes in its place.env: what smoke writes stays there"
 	need_go
+	lab_place "$place" || STATE=$ROOT/.local # the lab's is root's
 	make_state
 	need_chromium
 	build

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the product's image from the real Dockerfile and pushes it to the lab's
-# registry. Runs as root inside the lab's root file system (see lab_image.sh),
+# registry. Runs as root inside the lab's root file system (see lab_world.sh),
 # with the clone on /clone, its Go toolchain on /go-root, its modules on
 # /go-modules and its build cache on /go-cache: there is no network to fetch
 # anything from, and nothing is fetched.
