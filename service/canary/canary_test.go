@@ -52,6 +52,9 @@ func (s *surfaces) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, "<li>", s.said, "</li>")
 }
 
+// enough is for a site that answers, on a busy machine.
+const enough = 20 * time.Second
+
 func TestTheCanaryReportsWhatAUserWouldFeel(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -74,9 +77,13 @@ func TestTheCanaryReportsWhatAUserWouldFeel(t *testing.T) {
 			defer site.Close()
 			reg := prometheus.NewRegistry()
 			var log strings.Builder
+			timeout := enough
+			if s.hangs {
+				timeout = time.Second
+			}
 			canary := New(Options{
 				API: site.URL, Web: site.URL, Credentials: "simulator:a:b",
-				Every: time.Minute, Timeout: time.Second, Log: zerolog.New(&log),
+				Every: time.Minute, Timeout: timeout, Log: zerolog.New(&log),
 			}, reg)
 			took, err := canary.once(t.Context())
 			canary.report(t.Context(), took, err)
@@ -99,7 +106,7 @@ func TestAStopIsNotReported(t *testing.T) {
 	s := &surfaces{api: http.StatusNoContent, web: http.StatusOK}
 	site := httptest.NewServer(s)
 	defer site.Close()
-	canary := New(Options{API: site.URL, Web: site.URL, Credentials: "simulator:a:b", Every: time.Millisecond, Timeout: time.Second}, prometheus.NewRegistry())
+	canary := New(Options{API: site.URL, Web: site.URL, Credentials: "simulator:a:b", Every: time.Millisecond, Timeout: enough}, prometheus.NewRegistry())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { canary.Run(ctx); close(done) }()

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"minitwit/service/postgres"
 )
@@ -86,9 +87,13 @@ func Open(t testing.TB) *postgres.Store {
 	return OpenWith(t, postgres.Options{URL: URL(t)})
 }
 
-// OpenWith gives a test a Store that ends with the test.
+// OpenWith gives a test a Store that ends with the test. Unless told otherwise it is more patient
+// than the product: what a statement may take there, the tests of outages say.
 func OpenWith(t testing.TB, o postgres.Options) *postgres.Store {
 	t.Helper()
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Second
+	}
 	store, err := postgres.Open(o)
 	if err != nil {
 		t.Fatal(err)

@@ -21,6 +21,9 @@ import (
 // deadline is how long a test waits for what should take moments.
 const deadline = 20 * time.Second
 
+// asInProduction is how long a statement may take there: for tests of that bound.
+const asInProduction = "DATABASE_TIMEOUT=900ms"
+
 // app is one running minitwit process.
 type app struct {
 	t             testing.TB
@@ -60,7 +63,8 @@ func start(t testing.TB, o options) *app {
 		"PASSWORD_KEY=a password key for tests, not secret",
 		"WEB_ADDR=127.0.0.1:0", "API_ADDR=127.0.0.1:0", "OPS_ADDR=127.0.0.1:0",
 		"DRAIN=0s",
-	}, o.env...)
+		"DATABASE_TIMEOUT=4s", // more than asInProduction: a busy machine may need it
+	}, o.env...) // of two settings with one name the later one holds
 	stderr, err := a.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

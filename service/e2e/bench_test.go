@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"minitwit/service/dbtest"
+	"minitwit/service/freeport"
 	"minitwit/service/simulate"
 	"minitwit/service/wait"
 )
@@ -79,7 +79,7 @@ func durable(t *testing.T) *dbtest.Cluster {
 
 func startAPI(t *testing.T, cluster *dbtest.Cluster) *app {
 	t.Helper()
-	return start(t, options{db: cluster.URL("postgres"), args: []string{"--only", "api", "--migrate"}})
+	return start(t, options{db: cluster.URL("postgres"), args: []string{"--only", "api", "--migrate"}, env: []string{asInProduction}})
 }
 
 func play(t *testing.T, o simulate.Options) simulate.Report {
@@ -168,7 +168,7 @@ func readMessages(t *testing.T, a *app, requests int) {
 }
 
 func TestBenchScenario(t *testing.T) {
-	a := start(t, options{db: durable(t).URL("postgres"), args: []string{"--migrate"}, surfaces: 2})
+	a := start(t, options{db: durable(t).URL("postgres"), args: []string{"--migrate"}, surfaces: 2, env: []string{asInProduction}})
 	one := play(t, simulate.Options{URLs: []string{a.api}})
 	report(t, "scenario-errors", wrongs(one))
 	report(t, "scenario-p99", one.Latency.P99)
@@ -194,10 +194,7 @@ func TestBenchBurst(t *testing.T) {
 
 func TestBenchStart(t *testing.T) {
 	db := dbtest.URL(t)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	ops := free.Addr().String()
-	must(t, free.Close())
+	ops := freeport.For(t)
 	worst := time.Duration(0)
 	for range 10 {
 		cmd := exec.Command(binaries.release, "serve")
@@ -223,8 +220,8 @@ func TestBenchStart(t *testing.T) {
 
 func TestBenchLatest(t *testing.T) {
 	db := durable(t).URL("postgres")
-	first := start(t, options{db: db, args: []string{"--only", "api", "--migrate"}})
-	second := start(t, options{db: db, args: []string{"--only", "api"}})
+	first := start(t, options{db: db, args: []string{"--only", "api", "--migrate"}, env: []string{asInProduction}})
+	second := start(t, options{db: db, args: []string{"--only", "api"}, env: []string{asInProduction}})
 	s := newSimulator()
 	s.must(t, "POST", first.api+"/register", `{"username":"ada","email":"a@b","pwd":"x"}`)
 	stale := 0
@@ -239,7 +236,7 @@ func TestBenchLatest(t *testing.T) {
 
 func TestBenchWebCrashes(t *testing.T) {
 	db := durable(t).URL("postgres")
-	api := start(t, options{db: db, args: []string{"--only", "api", "--migrate"}})
+	api := start(t, options{db: db, args: []string{"--only", "api", "--migrate"}, env: []string{asInProduction}})
 	ctx, cancel := context.WithCancel(t.Context())
 	var crashes sync.WaitGroup
 	crashes.Go(func() {
@@ -270,11 +267,11 @@ func TestBenchWebCrashes(t *testing.T) {
 func TestBenchOutages(t *testing.T) {
 	outageLength, mostPatience, mostRecovery = 20*time.Second, 1500*time.Millisecond, 2*time.Second
 	cluster := durable(t)
-	a := start(t, options{db: cluster.URL("postgres"), args: []string{"--migrate"}, surfaces: 2})
+	a := start(t, options{db: cluster.URL("postgres"), args: []string{"--migrate"}, surfaces: 2, env: []string{asInProduction}})
 	back := outage(t, a, func() { must(t, cluster.Stop("fast")) }, func() { must(t, cluster.Start()) })
 	report(t, "outage-stop", float64(back.Milliseconds()))
 	proxied, fail, mend := silence(t, dbtest.URL(t)) // another database: the first holds the same texts
-	back = outage(t, start(t, options{db: proxied}), fail, mend)
+	back = outage(t, start(t, options{db: proxied, env: []string{asInProduction}}), fail, mend)
 	report(t, "outage-silent", float64(back.Milliseconds()))
 }
 

@@ -1,11 +1,11 @@
 package e2e
 
 import (
-	"net"
 	"os/exec"
 	"strings"
 	"testing"
 
+	"minitwit/service/freeport"
 	"minitwit/service/minitwit"
 	"minitwit/service/wait"
 )
@@ -14,12 +14,7 @@ import (
 func TestTheCanaryWritesAndReadsUnseen(t *testing.T) {
 	t.Parallel()
 	a := start(t, options{})
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ops := free.Addr().String()
-	_ = free.Close()
+	ops := freeport.For(t)
 	cmd := exec.Command(binaries.release, "canary", "--api", a.api, "--web", a.web, "--every", "100ms")
 	cmd.Env = []string{"OPS_ADDR=" + ops}
 	if err := cmd.Start(); err != nil {

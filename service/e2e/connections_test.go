@@ -49,9 +49,14 @@ func TestTheConnectionsAreComparedOnceTheDatabaseIsBack(t *testing.T) {
 	_, direct := dbtest.Limited(t, dbtest.URL(t), 36)
 	db, fail, mend := silence(t, direct)
 	fail()
-	a := start(t, options{db: db, env: []string{"DATABASE_CONNECTIONS=36"}})
-	if metrics := metricsOf(t, a); !strings.Contains(metrics, "connections_planned 36") || strings.Contains(metrics, "connections_allowed") {
-		t.Error("while the database is away, the metrics do not hold the plan alone")
+	a := start(t, options{db: db, env: []string{asInProduction, "DATABASE_CONNECTIONS=36"}})
+	var metrics string
+	wait.For(t, deadline, "the plan to be among the metrics", func() bool {
+		metrics = metricsOf(t, a)
+		return strings.Contains(metrics, "connections_planned 36")
+	})
+	if strings.Contains(metrics, "connections_allowed") {
+		t.Error("while the database is away, the metrics tell what it allows")
 	}
 	mend()
 	wait.For(t, deadline, "the allowed connections", func() bool { return strings.Contains(metricsOf(t, a), "connections_allowed 36") })

@@ -19,7 +19,7 @@ import (
 func TestAPanicInTheUICostsOneRequest(t *testing.T) {
 	t.Parallel()
 	a := start(t, options{binary: binaries.faults, env: []string{"MINITWIT_FAULT=panic"}})
-	l := startLoad(t, newConnections(), a.api, 2, 10*time.Millisecond)
+	l := startLoad(t, newAPI(t, a), 2, 10*time.Millisecond)
 	s := newSimulator()
 	const views = 50
 	for range views {
@@ -49,7 +49,7 @@ func TestKillingTheWebProcessHarmsNoAPIRequest(t *testing.T) {
 	t.Parallel()
 	db := dbtest.URL(t)
 	api := start(t, options{db: db, args: []string{"--only", "api"}})
-	l := startLoad(t, newConnections(), api.api, 4, 20*time.Millisecond)
+	l := startLoad(t, newAPI(t, api), 4, 50*time.Millisecond)
 	for range 5 {
 		web := start(t, options{db: db, args: []string{"--only", "web"}})
 		if page := newSimulator().must(t, "GET", web.web+"/public", ""); page.status != 200 {

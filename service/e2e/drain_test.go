@@ -35,15 +35,16 @@ func TestStoppingAReplicaFailsNoRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := dbtest.URL(t)
-			first := start(t, options{db: db, args: []string{"--only", "api"}, env: []string{"DRAIN=2s"}})
+			first := start(t, options{db: db, args: []string{"--only", "api"}, env: []string{"DRAIN=5s"}})
 			second := start(t, options{db: db, args: []string{"--only", "api"}})
 			m := &mesh{addrs: [2]string{strings.TrimPrefix(first.api, "http://"), strings.TrimPrefix(second.api, "http://")}}
 			client := &http.Client{Timeout: deadline, Transport: &http.Transport{
 				DialContext: m.dial, DisableKeepAlives: !keepAlive, MaxIdleConnsPerHost: 100,
+				IdleConnTimeout: time.Second, // less than the drain: nobody sends on a connection that the stop closes
 			}}
-			// 200 requests a second
-			l := startLoad(t, client, second.api, 10, 50*time.Millisecond)
-			l.api.base = "http://mesh"
+			api := newAPI(t, second)
+			api.base, api.http = "http://mesh", client
+			l := startLoad(t, api, 10, 50*time.Millisecond) // 200 requests a second
 			wait.For(t, deadline, "the load to run", func() bool { return l.acknowledged(time.Time{}) > 100 })
 			m.leaving.Store(true)
 			first.terminateWhile(func() {
@@ -71,8 +72,8 @@ func TestAStopFinishesTheRequestsInWork(t *testing.T) {
 	finish := hold(t, a)
 	a.signalTerm()
 	wait.For(t, deadline, "the drain to begin", func() bool { return len(a.logged("draining")) > 0 })
-	if err := finish(); err != nil {
-		t.Errorf("a request in work at SIGTERM: %v", err)
+	if got, err := finish(); err != nil || got.status != http.StatusNoContent {
+		t.Errorf("a request in work at SIGTERM = %d %s, %v; want 204", got.status, got.body, err)
 	}
 	if err := a.wait(); err != nil {
 		t.Errorf("exit after SIGTERM: %v, want 0", err)

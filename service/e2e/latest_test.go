@@ -106,7 +106,9 @@ func TestLatestIsOnEveryReplicaOnceTheAnswerIsSent(t *testing.T) {
 		query := fmt.Sprintf("?latest=%d", i)
 		switch i % 3 {
 		case 0:
-			asked.get("/msgs" + query)
+			if a := asked.get("/msgs" + query); a.status != http.StatusOK {
+				t.Fatalf("GET /msgs%s = %d %s, want 200", query, a.status, a.body)
+			}
 		case 1:
 			asked.wants("/msgs/anna"+query, `{"content":"x"}`, http.StatusNoContent, "")
 		case 2:

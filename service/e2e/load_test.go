@@ -11,13 +11,14 @@ import (
 	"time"
 )
 
-// load posts messages of one user, each with another text, until it is told to
-// stop, and remembers what was answered.
+// load posts messages, each with another text, until it is told to stop, and remembers
+// what was answered. Each worker has a user of its own: of one user no more than a
+// thousand messages can be read back.
 type load struct {
-	t    testing.TB
-	api  *apiClient // holds each answer against the API's description
-	stop chan struct{}
-	done sync.WaitGroup
+	t       testing.TB
+	api     *apiClient // holds each answer against the API's description
+	workers int
+	end     func() // returns when the last answer has come
 
 	mu    sync.Mutex
 	sent  int
@@ -31,38 +32,43 @@ type call struct {
 	err     error // none, or what was not a 204
 }
 
-// loadUser is who posts under load.
-const loadUser = "Ada Lovelace"
+// loadUser is who posts under load for that worker.
+func loadUser(worker int) string { return fmt.Sprint("Ada Lovelace ", worker) }
 
-// startLoad begins a load of so many workers on one client.
-func startLoad(t testing.TB, client *http.Client, api string, workers int, pause time.Duration) *load {
+// startLoad begins a load of so many workers. It ends with the test, if not before.
+func startLoad(t testing.TB, api *apiClient, workers int, pause time.Duration) *load {
 	t.Helper()
-	l := &load{t: t, api: newAPIAt(t, api), stop: make(chan struct{})}
-	l.api.http = client
-	newSimulator().must(t, "POST", api+"/register", fmt.Sprintf(`{"username":%q,"email":"a@b","pwd":"x"}`, loadUser))
-	for range workers {
-		l.done.Go(func() { l.work(pause) })
+	l := &load{t: t, api: api, workers: workers}
+	stop := make(chan struct{})
+	var done sync.WaitGroup
+	l.end = sync.OnceFunc(func() { close(stop); done.Wait() })
+	t.Cleanup(l.end)
+	for worker := range workers {
+		api.register(loadUser(worker))
+	}
+	for worker := range workers {
+		done.Go(func() { l.work(loadUser(worker), pause, stop) })
 	}
 	return l
 }
 
-func (l *load) work(pause time.Duration) {
+func (l *load) work(user string, pause time.Duration, stop <-chan struct{}) {
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-l.stop:
+		case <-stop:
 			return
 		case <-ticker.C:
-			l.post()
+			l.post(user)
 		}
 	}
 }
 
-func (l *load) post() {
+func (l *load) post(user string) {
 	l.mu.Lock()
 	l.sent++
-	text, path := fmt.Sprintf("message %d", l.sent), fmt.Sprintf("%s?latest=%d", url.PathEscape(loadUser), l.sent)
+	text, path := fmt.Sprintf("message %d", l.sent), fmt.Sprintf("%s?latest=%d", url.PathEscape(user), l.sent)
 	l.mu.Unlock()
 	c := call{at: time.Now()}
 	a, err := l.api.try(request{method: "POST", path: "/msgs/" + path, body: `{"content":"` + text + `"}`})
@@ -80,8 +86,7 @@ func (l *load) post() {
 
 // finish stops the load and gives its requests in order.
 func (l *load) finish() []call {
-	close(l.stop)
-	l.done.Wait()
+	l.end()
 	slices.SortFunc(l.calls, func(a, b call) int { return a.at.Compare(b.at) })
 	return l.calls
 }
@@ -120,17 +125,11 @@ func slowest(calls []call) (longest time.Duration) {
 // verify demands that all that was acknowledged is stored, each once.
 func (l *load) verify(api string) {
 	l.t.Helper()
-	a := newSimulator().must(l.t, "GET", api+"/msgs/"+url.PathEscape(loadUser)+"?no=1000", "")
-	var stored []struct{ Content string }
-	if err := json.Unmarshal([]byte(a.body), &stored); err != nil {
-		l.t.Fatalf("read back: %v: %d %s", err, a.status, a.body)
-	}
-	if len(stored) == 1000 {
-		l.t.Fatal("more was stored than can be read back: shorten the load")
-	}
 	count := map[string]int{}
-	for _, m := range stored {
-		count[m.Content]++
+	for worker := range l.workers {
+		for _, text := range readBack(l.t, api, loadUser(worker)) {
+			count[text]++
+		}
 	}
 	for _, text := range l.acked {
 		if count[text] == 0 {
@@ -142,6 +141,24 @@ func (l *load) verify(api string) {
 			l.t.Errorf("%q was sent once and is stored %d times", text, n)
 		}
 	}
+}
+
+// readBack gives the texts of all messages of a user.
+func readBack(t testing.TB, api, user string) (texts []string) {
+	t.Helper()
+	const most = 1000
+	a := newSimulator().must(t, "GET", fmt.Sprintf("%s/msgs/%s?no=%d", api, url.PathEscape(user), most), "")
+	var stored []apiMessage
+	if err := json.Unmarshal([]byte(a.body), &stored); err != nil {
+		t.Fatalf("read back: %v: %d %s", err, a.status, a.body)
+	}
+	if len(stored) == most {
+		t.Fatal("more was stored than can be read back: shorten the load")
+	}
+	for _, m := range stored {
+		texts = append(texts, m.Content)
+	}
+	return texts
 }
 
 // newConnections is a client that opens a connection for each request, as the

@@ -12,13 +12,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"minitwit/service/dbtest"
-	"minitwit/service/postgres"
 )
 
 // execute changes a database behind the server's back, as the past has.
 func execute(t testing.TB, db, statement string) {
 	t.Helper()
-	store := dbtest.OpenWith(t, postgres.Options{URL: db})
+	store := dbtest.OpenPatient(t, db)
 	if _, err := store.DB().ExecContext(t.Context(), statement); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}

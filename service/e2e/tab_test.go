@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"minitwit/service/wait"
 
@@ -40,6 +41,7 @@ func startChromium() {
 	}
 	flags := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.WSURLReadTimeout(2*time.Minute), // a busy machine starts it slowly
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("no-proxy-server", true))
 	if web := os.Getenv("PLACE_WEB"); web != "" { // or it says of each page that it has no TLS
 		flags = append(flags, chromedp.Flag("unsafely-treat-insecure-origin-as-secure", web))

@@ -23,8 +23,8 @@ import (
 // holds the real aims.
 const slack = 3
 
-// proxied gives a Store that reaches its database through a proxy, and the
-// proxy.
+// proxied gives a Store that has the product's patience and reaches its database
+// through a proxy, and the proxy.
 func proxied(t *testing.T) (*postgres.Store, *toxiproxy.Proxy) {
 	t.Helper()
 	target, err := url.Parse(dbtest.URL(t))
@@ -38,7 +38,7 @@ func proxied(t *testing.T) (*postgres.Store, *toxiproxy.Proxy) {
 	}
 	t.Cleanup(proxy.Stop)
 	target.Host = proxy.Listen
-	return dbtest.OpenWith(t, postgres.Options{URL: target.String()}), proxy
+	return dbtest.OpenWith(t, postgres.Options{URL: target.String(), Timeout: 900 * time.Millisecond}), proxy
 }
 
 func blackHole(t *testing.T, proxy *toxiproxy.Proxy) (mend func()) {
@@ -186,6 +186,23 @@ func replaced(t *testing.T, s *postgres.Store, hangUp func()) {
 	}
 	if got := len(mustPublic(t, s)); got != rounds*writers {
 		t.Errorf("%d messages are stored, want %d", got, rounds*writers)
+	}
+}
+
+// After a failover the old primary may come back as a standby, at the same address.
+func TestAStandbyIsLeftAtTheNextWrite(t *testing.T) {
+	t.Parallel()
+	s := dbtest.OpenWith(t, postgres.Options{URL: dbtest.URL(t), MaxOpen: 1})
+	register(t, s, "ada")
+	// Of this connection alone: another one leads to the primary.
+	if _, err := s.DB().ExecContext(t.Context(), "SET default_transaction_read_only = on"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.AddMessage(t.Context(), "ada", "one"); minitwit.CodeOf(err) != minitwit.CodeUnavailable {
+		t.Errorf("a standby takes a message: %v", err)
+	}
+	if err := s.AddMessage(t.Context(), "ada", "two"); err != nil {
+		t.Errorf("the next write goes to the standby again: %v", err)
 	}
 }
 

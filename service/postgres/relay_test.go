@@ -50,23 +50,28 @@ func (r *relay) serve() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", r.target)
-		if err != nil {
-			_ = client.Close()
-			continue
-		}
-		if r.tls != nil {
-			if client, err = accept(client, r.tls); err != nil {
-				_ = server.Close()
-				continue
-			}
-		}
-		r.mu.Lock()
-		r.conns = append(r.conns, client, server)
-		r.mu.Unlock()
-		go func() { _, _ = io.Copy(server, client); _ = server.Close() }()
-		go func() { r.answers(client, server); _ = client.Close() }()
+		go r.connect(client) // one handshake does not wait for another's
 	}
+}
+
+func (r *relay) connect(client net.Conn) {
+	server, err := net.Dial("tcp", r.target)
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	if r.tls != nil {
+		if client, err = accept(client, r.tls); err != nil {
+			_ = server.Close()
+			return
+		}
+	}
+	r.mu.Lock()
+	r.conns = append(r.conns, client, server)
+	r.mu.Unlock()
+	go func() { _, _ = io.Copy(server, client); _ = server.Close() }()
+	r.answers(client, server)
+	_ = client.Close()
 }
 
 // accept answers Postgres's request for TLS, which is eight bytes, and begins it.

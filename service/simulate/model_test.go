@@ -117,7 +117,7 @@ func TestMessagesAreComparedAsMultisets(t *testing.T) {
 			}
 		}
 		var got Verification
-		got.messages("Ada", n, messagesBy("Ada", tc.found...))
+		got.messages("Ada", n, messagesBy("Ada", tc.found...), false)
 		tc.want.Messages = len(tc.found)
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("sent %+v, found %q (-want +got):\n%s", tc.sent, tc.found, diff)
@@ -131,7 +131,7 @@ func TestOthersMessagesAreNotTheUsers(t *testing.T) {
 	n := &name{}
 	n.tweeted("a", true, surelyDone)
 	var got Verification
-	got.messages("Ada", n, append(messagesBy("Ada", "a"), messagesBy("Cy", "a")...))
+	got.messages("Ada", n, append(messagesBy("Ada", "a"), messagesBy("Cy", "a")...), false)
 	if diff := cmp.Diff(Verification{NeverSent: 1, Messages: 2}, got); diff != "" {
 		t.Errorf("a list with another's message (-want +got):\n%s", diff)
 	}
@@ -156,14 +156,16 @@ func TestOnlyTheNewestThousandCanBeVerified(t *testing.T) {
 	for _, tc := range []struct {
 		what  string
 		found []string
+		full  bool
 		want  Verification
 	}{
-		{"the newest 1000", texts[:1000], Verification{NotReadable: 200}},
-		{"one of them missing", slices.Concat(texts[:10], texts[11:1001]), Verification{NotReadable: 200, Lost: Lost{Messages: 1}}},
-		{"only 100 of 1200", texts[:100], Verification{Lost: Lost{Messages: 1100}}},
+		{"the newest 1000", texts[:1000], false, Verification{NotReadable: 200}},
+		{"one of them missing", slices.Concat(texts[:10], texts[11:1001]), false, Verification{NotReadable: 200, Lost: Lost{Messages: 1}}},
+		{"only 100 of 1200", texts[:100], false, Verification{Lost: Lost{Messages: 1100}}},
+		{"100 long ones of 1200", texts[:100], true, Verification{NotReadable: 1100}},
 	} {
 		var got Verification
-		got.messages("Ada", n, messagesBy("Ada", tc.found...))
+		got.messages("Ada", n, messagesBy("Ada", tc.found...), tc.full)
 		tc.want.Messages = len(tc.found)
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.what, diff)
@@ -171,7 +173,7 @@ func TestOnlyTheNewestThousandCanBeVerified(t *testing.T) {
 	}
 	n.tweeted("late", true, maybeDone) // may take a place, or not
 	var got Verification
-	got.messages("Ada", n, messagesBy("Ada", texts[:1000]...))
+	got.messages("Ada", n, messagesBy("Ada", texts[:1000]...), false)
 	if diff := cmp.Diff(Verification{NotReadable: 201, Messages: 1000}, got); diff != "" {
 		t.Errorf("with an unacknowledged one (-want +got):\n%s", diff)
 	}

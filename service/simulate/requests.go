@@ -11,6 +11,10 @@ import (
 // pageMax is the most messages or follows that the API gives at once.
 const pageMax = 1000
 
+// fullList is how long a list may be, in bytes, to which another message would still have been
+// added: the API ends one before 1 MiB, and a message takes up to six times 16 KiB.
+const fullList = 900 << 10
+
 // requestFor makes the request that a step sends, just as the course's client
 // does. Reads do not carry "latest": they are ours, not the scenario's.
 func requestFor(s step) (request, error) {

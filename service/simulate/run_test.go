@@ -181,7 +181,8 @@ func TestEnoughStopsSendingAndVerifies(t *testing.T) {
 		return false
 	}
 	opts := quick(t, url, small)
-	opts.Rate, opts.Enough = 20, enough // slow enough for the stop to come before the next one is due
+	opts.Speed, opts.Enough = 1, enough
+	opts.Actions[4].DelayMillis = 60_000 // nothing but the stop ends the wait for it
 	report, err := Run(context.Background(), opts)
 	if err != nil || report.Interrupted || !report.Verification.Done {
 		t.Errorf("Run = %+v, %v, want what was sent verified, without an error", report.Verification, err)

@@ -115,7 +115,7 @@ func (v Verification) lines(p paint) [][2]string {
 	}
 	if v.NotReadable > 0 {
 		lines = append(lines, [2]string{"unreadable", fmt.Sprintf(
-			"%d messages are older than a user's newest %d and cannot be verified", v.NotReadable, pageMax)})
+			"%d messages are older than those that a user's list gives and cannot be verified", v.NotReadable)})
 	}
 	return lines
 }

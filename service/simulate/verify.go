@@ -18,7 +18,7 @@ type Verification struct {
 	Twice        int // found more often than there were attempts to store them
 	TwiceByRetry int // more often than wanted, but not than attempted: this client's doing
 	NeverSent    int
-	NotReadable  int // acknowledged messages beyond the newest 1,000 of a user
+	NotReadable  int // acknowledged messages beyond those that a user's list gives
 	Latest       int64
 	LatestWrong  bool
 }
@@ -80,7 +80,7 @@ func (v *Verification) user(ctx context.Context, r *reader, user string, n *name
 	case got.status == http.StatusOK && !n.exists && !n.maybe:
 		v.NeverSent++
 	}
-	v.messages(user, n, messages)
+	v.messages(user, n, messages, len(got.body) > fullList)
 	follows, err := readFollows(ctx, r, user, got.status)
 	if err != nil {
 		return fmt.Errorf("read follows of %q: %w", user, err)
@@ -108,7 +108,8 @@ func readFollows(ctx context.Context, r *reader, user string, status int) ([]str
 // are three bounds for each text: how many must be there (required), how many
 // actions wanted it (wanted), and how many attempts may have stored it
 // (possible); the last two differ only if this client sent something again.
-func (v *Verification) messages(user string, n *name, found []message) {
+// Full says that the list may have been ended early.
+func (v *Verification) messages(user string, n *name, found []message, full bool) {
 	stored := map[string]int{}
 	for _, f := range found {
 		if *f.User != user {
@@ -125,7 +126,7 @@ func (v *Verification) messages(user string, n *name, found []message) {
 			wanted[s.text]++
 		}
 	}
-	required, unreadable := n.required(len(found) >= pageMax)
+	required, unreadable := n.required(full || len(found) >= pageMax, len(found))
 	v.NotReadable += unreadable
 	for text, need := range required {
 		v.Lost.Messages += max(0, need-stored[text])
@@ -144,10 +145,10 @@ func (v *Verification) messages(user string, n *name, found []message) {
 // required gives which messages must be found how often. Where the list is cut
 // off only the newest must: each message without an acknowledgement may take
 // one of the places, whenever it was sent, since it may be stored late.
-func (n *name) required(cut bool) (required map[string]int, unreadable int) {
+func (n *name) required(cut bool, shown int) (required map[string]int, unreadable int) {
 	places := len(n.messages) + 1 // more than can be needed
 	if cut {
-		places = pageMax
+		places = shown
 		for _, s := range n.messages {
 			places -= s.maybe + max(0, s.acked-1)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"minitwit/service/postgres"
 	"minitwit/service/status"
+	"minitwit/service/wait"
 )
 
 // deadline is how long a test waits for what should take seconds.
@@ -75,6 +76,20 @@ func look(t *testing.T, p *status.Page) (s status.Snapshot) {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// settles looks until there is no fault to find. At first there may be one: a busy machine makes
+// the database slow, and the page says so. It asks the database anew each second.
+func settles(t *testing.T, fault func() error) {
+	t.Helper()
+	var last error
+	fits := func() bool {
+		last = fault()
+		return last == nil
+	}
+	if err := wait.Until(t.Context(), deadline, "the page as it has to be", fits); err != nil {
+		t.Errorf("%v: %v", err, last)
+	}
 }
 
 // lives gives what the page says of each replica, by slot.
