@@ -29,7 +29,7 @@ func (w *world) renew(ctx context.Context) error {
 		return err
 	}
 	var why string
-	if err := wait.Until(ctx, 3*time.Minute, "a calm installation", func() bool { why = w.unrest(ctx); return why == "" }); err != nil {
+	if err := wait.Until(ctx, w.slack.of(3*time.Minute), "a calm installation", func() bool { why = w.unrest(ctx); return why == "" }); err != nil {
 		return fmt.Errorf("%w: %s", err, why)
 	}
 	return nil

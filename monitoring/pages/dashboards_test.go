@@ -94,11 +94,15 @@ func everyMetricExists(t *testing.T, w *world, began time.Time) {
 	t.Helper()
 	var names struct{ Data []string }
 	since := url.Values{"start": {strconv.FormatInt(began.Unix(), 10)}}
-	if err := w.prometheus(t.Context(), "label/__name__/values", since, &names); err != nil {
-		t.Fatal(err)
+	named := namedMetrics(t)
+	// Each query has its answer by now, and rules may still name what comes a look later.
+	err := wait.Until(t.Context(), 3*time.Minute, "all metrics", func() bool {
+		return w.prometheus(t.Context(), "label/__name__/values", since, &names) == nil && complete(named, names.Data)
+	})
+	if err != nil {
+		t.Log(err) // below is told which
 	}
 	missing := maps.Clone(elsewhere)
-	named := namedMetrics(t)
 	for name, where := range named {
 		there := slices.Contains(names.Data, name)
 		switch _, listed := missing[name]; {
@@ -118,6 +122,16 @@ func everyMetricExists(t *testing.T, w *world, began time.Time) {
 	t.Logf("%d metrics are named, %d of them are not here", len(named), len(elsewhere))
 }
 
+// complete tells whether all that are named are there, but for those that are elsewhere.
+func complete(named map[string]string, there []string) bool {
+	for name := range named {
+		if _, listed := elsewhere[name]; !listed && !slices.Contains(there, name) {
+			return false
+		}
+	}
+	return true
+}
+
 // startInstallation starts all of it, with TLS, a past of some days, a rollback and some
 // failed requests that are over: what never went wrong has no figures either.
 func startInstallation(t *testing.T) *world {
@@ -134,7 +148,7 @@ func startInstallation(t *testing.T) *world {
 	var watching sync.WaitGroup
 	watching.Go(func() { w.replicas.watch(t.Context()) })
 	t.Cleanup(watching.Wait)
-	if err := wait.Until(t.Context(), time.Minute, "healthy replicas", w.healthy); err != nil {
+	if err := wait.Until(t.Context(), 3*time.Minute, "healthy replicas", w.healthy); err != nil {
 		t.Fatal(err)
 	}
 	writePast(t, filepath.Join(w.dir, "prometheus.1"))

@@ -40,6 +40,7 @@ type options struct {
 	json, list, short bool
 	repo, bin         string
 	tries             int    // of a fault, as long as an aim is missed
+	slack             slack  // for slow machines
 	sink, to          string // instead of faults: only take notices, and write them to a file
 	names             []string
 }
@@ -54,6 +55,7 @@ func parse(args []string) (o options, err error) {
 	set.StringVar(&o.repo, "repo", ".", "")
 	set.StringVar(&o.bin, "bin", "bin", "")
 	set.IntVar(&o.tries, "tries", 1, "")
+	set.Float64Var((*float64)(&o.slack), "slack", 1, "")
 	set.StringVar(&o.sink, "sink", "", "")
 	set.StringVar(&o.to, "to", "", "")
 	for len(args) > 0 { // names and flags in any order
@@ -63,6 +65,9 @@ func parse(args []string) (o options, err error) {
 		if args = set.Args(); len(args) > 0 {
 			o.names, args = append(o.names, args[0]), args[1:]
 		}
+	}
+	if o.slack < 1 {
+		return o, errors.New("--slack is below 1")
 	}
 	if o.repo, err = filepath.Abs(o.repo); err == nil {
 		o.bin, err = filepath.Abs(o.bin)
@@ -144,11 +149,12 @@ func drill(ctx context.Context, o options, dir string, chosen []fault, out, prog
 	if err != nil {
 		return nil, err
 	}
+	w.slack = o.slack
 	watch, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// No replica is healthy before watch has asked it.
 	go w.replicas.watch(watch)
-	if err := wait.Until(ctx, time.Minute, "healthy replicas", w.healthy); err != nil {
+	if err := wait.Until(ctx, w.slack.of(time.Minute), "healthy replicas", w.healthy); err != nil {
 		return nil, err
 	}
 	if err := w.startLoad(ctx, 1); err != nil {

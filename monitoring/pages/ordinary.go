@@ -21,7 +21,7 @@ const (
 // spend lets an hour pass in a calm installation, with two rolling updates, and judges what
 // arrived.
 func (w *world) spend(ctx context.Context, f fault, progress io.Writer) result {
-	r := result{Case: f.name, Aim: "no page"}
+	r := result{Case: f.name, Aim: "no page", Slack: w.slack}
 	if err := w.renew(ctx); err != nil {
 		r.Missed = []string{fmt.Sprintf("before it: %v", err)}
 		return r
@@ -38,9 +38,6 @@ func (w *world) spend(ctx context.Context, f fault, progress io.Writer) result {
 		fmt.Fprintf(progress, "    %5.0f s  notices so far: %d\n", time.Since(began).Seconds(), len(w.sink.since(began)))
 	}
 	r.judge(f, w.sink.since(began))
-	for _, wrong := range r.Wrong {
-		r.Missed = append(r.Missed, "wrong page: "+wrong)
-	}
 	r.OK = len(r.Missed) == 0
 	return r
 }
@@ -49,6 +46,7 @@ func (w *world) spend(ctx context.Context, f fault, progress io.Writer) result {
 // as Swarm's does; that a new one would have started before is left out, so that this is
 // an update under which there is less strength than there is in truth.
 func (w *world) update(ctx context.Context) error {
+	limit := w.slack.of(time.Minute)
 	for _, service := range services {
 		w.manager.update(service, swarm.UpdateStateUpdating)
 		for _, r := range w.replicas.of(service) {
@@ -56,8 +54,8 @@ func (w *world) update(ctx context.Context) error {
 			w.replicas.retire(r)
 			r.process.signal(syscall.SIGTERM)
 			if err := errors.Join(
-				wait.Until(ctx, time.Minute, "the end of "+r.process.name, func() bool { return !r.process.up() }),
-				wait.Until(ctx, time.Minute, "another "+r.process.name, func() bool { return w.replicas.serves(r) }),
+				wait.Until(ctx, limit, "the end of "+r.process.name, func() bool { return !r.process.up() }),
+				wait.Until(ctx, limit, "another "+r.process.name, func() bool { return w.replicas.serves(r) }),
 			); err != nil {
 				return err
 			}

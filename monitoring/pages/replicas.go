@@ -111,9 +111,9 @@ func (r *replicas) targets(service string, ops bool) (addresses []string) {
 
 // watch asks each replica for its health, twice a second, until ctx ends. One that hangs is
 // found out sooner than in a Swarm, where stack.yml's healthcheck asks every 5 s and believes
-// the third failure.
+// the third failure. One that a busy machine holds up for a second or two stays.
 func (r *replicas) watch(ctx context.Context) {
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
 	for {

@@ -32,6 +32,7 @@ type world struct {
 	load     *load
 	addr     map[string]string // "prometheus.1" → 127.0.0.1:port
 	programs map[string]*process
+	slack    slack
 	helper   func() // ends what the present fault goes on with; nil: nothing
 	closers  []func()
 
@@ -57,7 +58,7 @@ const database = "minitwit"
 func newWorld(ctx context.Context, repo, dir string, bin map[string]string) (*world, error) {
 	w := &world{
 		repo: repo, dir: dir, bin: bin, addr: map[string]string{}, programs: map[string]*process{},
-		mesh: map[string]*mesh{}, sink: &sink{},
+		mesh: map[string]*mesh{}, sink: &sink{}, slack: 1,
 	}
 	for _, start := range []func(context.Context) error{
 		w.startDatabase, w.startReplicas, w.startMesh, w.startServers, w.makeWatchers,
