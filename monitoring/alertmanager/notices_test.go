@@ -51,11 +51,11 @@ func TestAPageReadsWellWhereverItArrives(t *testing.T) {
 	web.Annotations["summary"] = "web is down on all nodes"
 	a.post(t, api)
 	a.post(t, web)
-	wait.For(t, 15*time.Second, "all ways have a page", func() bool {
+	wait.For(t, time.Minute, "all ways have a page", func() bool {
 		return len(s.of("/notify", "")) > 0 && len(s.of("/slack-page", "")) > 0 && len(s.of("/pagerduty", "")) > 0
 	})
-	if took := s.of("/notify", "")[0].at.Sub(begin); took < 4*time.Second || took > 10*time.Second {
-		t.Errorf("the first notice took %v, want about 5 s", took)
+	if took := s.of("/notify", "")[0].at.Sub(begin); took < 4*time.Second || took > 25*time.Second {
+		t.Errorf("the first notice took %v, want about 5 s and not Alertmanager's own 30", took)
 	}
 	const title = "[PAGE 2] production: api is down on all nodes; web is down on all nodes"
 	slack := slackOf(t, s, "/slack-page", 0)

@@ -254,9 +254,7 @@ func TestNothingElseReachesTheEngine(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(p.log.String(), "POST /services/create") {
-		t.Error("what was refused was not logged")
-	}
+	p.await(t, "what was refused is logged", func() bool { return strings.Contains(p.log.String(), "POST /services/create") })
 }
 
 // None of these may bring a second request behind the first, or another protocol.

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 )
@@ -63,7 +64,7 @@ func TestExitCodes(t *testing.T) {
 
 // serving gives the address of an exporter that serves, and what stops it and says
 // how it ended.
-func serving(t *testing.T, e *engine) (addr string, stop func() error) {
+func serving(t *testing.T, c *collector) (addr string, stop func() error) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -71,7 +72,7 @@ func serving(t *testing.T, e *engine) (addr string, stop func() error) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	reg, log := newRegistry(exporterOf(t, e)), zerolog.New(t.Output())
+	reg, log := newRegistry(c), zerolog.New(t.Output())
 	go func() { ended <- serve(ctx, listener, reg, log) }()
 	return listener.Addr().String(), func() error {
 		cancel()
@@ -84,7 +85,7 @@ func TestServing(t *testing.T) {
 	t.Parallel()
 	e := startEngine(t)
 	e.become(leaderless)
-	addr, stop := serving(t, e)
+	addr, stop := serving(t, exporterOf(t, e))
 	metrics, err := get("http://" + addr + "/metrics")
 	for _, want := range []string{"\nswarm_up 0\n", "\nswarm_exporter_build_info{", "\ngo_goroutines ", "\nprocess_start_time_seconds "} {
 		if err != nil || !strings.Contains(metrics, want) {
@@ -114,7 +115,9 @@ func TestAScrapeInWorkEndsWell(t *testing.T) {
 		<-released
 		e.list(w, r)
 	})
-	addr, stop := serving(t, e)
+	c := exporterOf(t, e)
+	c.patience = time.Minute // the manager answers once the exporter is stopping, however long that takes
+	addr, stop := serving(t, c)
 	scraped := make(chan string, 1)
 	go func() {
 		metrics, err := get("http://" + addr + "/metrics")

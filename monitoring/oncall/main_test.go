@@ -9,11 +9,19 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"minitwit/service/dbtest"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// Who answers has enough time for it, also on a busy machine. Only who never does is waited for
+// in vain.
+const (
+	enough = 20 * time.Second
+	inVain = time.Second
+)
 
 // told is what a command printed.
 type told struct {

@@ -176,7 +176,7 @@ func TestAReceiverThatRefusesIsNamed(t *testing.T) {
 	dead := startSwitch(t, s)
 	alertmanager := startAlertmanager(t, receivers(s, dead))
 	beat(t, alertmanager)
-	got := oncall(t, nil, "page-test", "--alertmanager", alertmanager, "--deadman", dead, "--runbooks", "../runbooks", "--timeout", "4s", "--json")
+	got := oncall(t, nil, "page-test", "--alertmanager", alertmanager, "--deadman", dead, "--runbooks", "../runbooks", "--timeout", "15s", "--json")
 	all := got.checks(t)
 	if got.code != exitBroken || all[len(all)-1].OK {
 		t.Errorf("%+v", got)
@@ -249,7 +249,7 @@ receivers:
   - {name: heartbeat, webhook_configs: [{url: SINK/heartbeat}]}
 `, "SINK", s.URL))
 	beat(t, alertmanager)
-	got := oncall(t, nil, "page-test", "--alertmanager", alertmanager, "--runbooks", "../runbooks", "--timeout", "4s", "--json")
+	got := oncall(t, nil, "page-test", "--alertmanager", alertmanager, "--runbooks", "../runbooks", "--timeout", "15s", "--json")
 	expect(t, got.checks(t), "page/webhook", notKnown, "receiver heartbeat counts with it", "NotificationsFailing")
 	if got.code != exitBroken {
 		t.Errorf("%+v", got)

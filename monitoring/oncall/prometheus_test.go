@@ -81,7 +81,7 @@ func TestWhatFiresIsToldWithItsRunbook(t *testing.T) {
 	began := time.Now()
 	one, two := startPrometheus(t, outage), startPrometheus(t, outage)
 	var got []string
-	for _, c := range asking(t, one, two).askPrometheus(withTimeout(t, 10*time.Second)) {
+	for _, c := range asking(t, one, two).askPrometheus(withTimeout(t, enough)) {
 		got = append(got, strings.TrimSpace(fmt.Sprint(c.State, ": ", c.Case, ": ", line(c.Found)[:min(30, len(c.Found))], " ", c.Runbook)))
 		if strings.HasPrefix(c.Case, "alert") && (c.Since.Before(began) || c.Since.After(time.Now())) {
 			t.Errorf("%s began at %v", c.Case, c.Since)
@@ -106,7 +106,7 @@ func TestOneOfTwoPrometheusMayBeAway(t *testing.T) {
 	t.Parallel()
 	away := "http://anna:hunter2@" + freeport.For(t)
 	d := asking(t, startPrometheus(t, outage), away+"/")
-	got := d.askPrometheus(withTimeout(t, 10*time.Second))
+	got := d.askPrometheus(withTimeout(t, enough))
 	expect(t, got, "alert DatabaseDown", page, "no replica reaches the database", "DatabaseDown")
 	expect(t, got, "prometheus "+strings.Replace(away, "hunter2", "xxxxx", 1), notKnown, "connection refused", "PrometheusMissing")
 	if strings.Contains(fmt.Sprintf("%+v", got), "hunter2") {
@@ -131,16 +131,17 @@ func TestSilenceOfAPrometheusIsNotHealth(t *testing.T) {
 		address      string
 		state        state
 		found, alert string
+		limit        time.Duration
 	}{
-		{startPrometheus(t, ""), notKnown, "has no alerts", "Watchdog"},
-		{startPrometheus(t, "      - {alert: Quiet, expr: vector(1) == 0}\n"), broken, "its heartbeat does not fire", "Watchdog"},
-		{startPrometheus(t, watchdog), fine, "evaluates alerts (1)", ""},
-		{"http://" + silent(t), notKnown, "no answer in time", "PrometheusMissing"},
-		{page.URL, notKnown, "not as it should", "PrometheusMissing"},
-		{page.URL + "/500", notKnown, "answers 500: out of order", "PrometheusMissing"},
-		{page.URL + "/502", notKnown, "answers 502: Bad Gateway", "PrometheusMissing"},
+		{startPrometheus(t, ""), notKnown, "has no alerts", "Watchdog", enough},
+		{startPrometheus(t, "      - {alert: Quiet, expr: vector(1) == 0}\n"), broken, "its heartbeat does not fire", "Watchdog", enough},
+		{startPrometheus(t, watchdog), fine, "evaluates alerts (1)", "", enough},
+		{"http://" + silent(t), notKnown, "no answer in time", "PrometheusMissing", inVain},
+		{page.URL, notKnown, "not as it should", "PrometheusMissing", enough},
+		{page.URL + "/500", notKnown, "answers 500: out of order", "PrometheusMissing", enough},
+		{page.URL + "/502", notKnown, "answers 502: Bad Gateway", "PrometheusMissing", enough},
 	} {
-		got := asking(t, c.address).askPrometheus(withTimeout(t, 2*time.Second))
+		got := asking(t, c.address).askPrometheus(withTimeout(t, c.limit))
 		expect(t, got, "prometheus "+c.address, c.state, c.found, c.alert)
 	}
 }
