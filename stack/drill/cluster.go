@@ -201,6 +201,12 @@ func (c *cluster) container(ctx context.Context, s snapshot, t swarm.Task) (*cli
 	return c.engines[node], t.Status.ContainerStatus.ContainerID, nil
 }
 
+// view is a look that is made again until a manager answers: an emulated one may need longer
+// for its lists than a look lasts, and between two leaders none has any.
+func (c *cluster) view(ctx context.Context) (snapshot, error) {
+	return c.await(ctx, "a manager's answer", func(snapshot) bool { return true })
+}
+
 // await asks until the condition holds, or our patience ends. What the Swarm does
 // not answer meanwhile is asked again: a leader may just have died.
 func (c *cluster) await(ctx context.Context, what string, holds func(snapshot) bool) (snapshot, error) {

@@ -2,11 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
 )
 
 // updated is a Swarm whose API was updated at some time, by a clock of its own.
@@ -47,5 +53,86 @@ func TestNoNodeIsBroughtBackThatWasNotTaken(t *testing.T) {
 		if err := restore(t.Context(), &run{bench: &bench{lab: lab{script: "false", log: io.Discard}, cluster: &cluster{alive: nodeNames}}}); err != nil {
 			t.Errorf("%s: %v, want nothing done", name, err)
 		}
+	}
+}
+
+// played is a manager of one service, the API. It has no answer to the first of all questions,
+// and the first list of services that it gives is out of date at once.
+type played struct {
+	mu            sync.Mutex
+	asked, listed int
+	replicas      uint64
+	tasks         []swarm.Task
+}
+
+func (p *played) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	refuse := func(why string) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_ = json.NewEncoder(w).Encode(map[string]string{"message": why})
+	}
+	switch path.Base(r.URL.Path) {
+	case "nodes":
+		if p.asked++; p.asked == 1 {
+			refuse("the swarm does not have a leader")
+			return
+		}
+		_ = json.NewEncoder(w).Encode([]swarm.Node{})
+	case "services":
+		p.listed++
+		s := swarm.Service{ID: "s", Spec: swarm.ServiceSpec{Mode: swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &p.replicas}}}}
+		s.Spec.Name, s.Version.Index = stackName+"_api", uint64(min(p.listed, 2))
+		_ = json.NewEncoder(w).Encode([]swarm.Service{s})
+	case "tasks":
+		_ = json.NewEncoder(w).Encode(p.tasks)
+	case "update":
+		var spec swarm.ServiceSpec
+		if r.URL.Query().Get("version") != "2" || json.NewDecoder(r.Body).Decode(&spec) != nil {
+			refuse("update out of sequence")
+			return
+		}
+		p.replicas = *spec.Mode.Replicated.Replicas
+		_, _ = io.WriteString(w, "{}")
+	}
+}
+
+// runOn is a drill on one manager.
+func runOn(t *testing.T, p *played) *run {
+	t.Helper()
+	server := httptest.NewServer(p)
+	t.Cleanup(server.Close)
+	engine, err := client.New(client.WithHost("tcp://" + server.Listener.Addr().String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = engine.Close() })
+	return &run{bench: &bench{cluster: &cluster{engines: map[string]*client.Client{"n1": engine}, alive: nodeNames[:1]}}}
+}
+
+func TestAChangeThatAnotherCameBeforeIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	p := &played{replicas: 3}
+	err := runOn(t, p).rescale(t.Context(), "api", 6)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil || p.replicas != 6 || p.listed != 2 {
+		t.Errorf("%v, %d replicas after %d lists; want 6 after 2", err, p.replicas, p.listed)
+	}
+}
+
+// That nobody answers does not say that no replica was replaced.
+func TestWhatIsNotSeenIsNotUnchanged(t *testing.T) {
+	t.Parallel()
+	r := runOn(t, &played{tasks: []swarm.Task{{ID: "kept", ServiceID: "s"}, {ID: "new", ServiceID: "s"}}})
+	r.before.tasks = map[string][]swarm.Task{"api": {{ID: "kept"}, {ID: "gone"}}}
+	if n, err := r.replaced(t.Context()); err != nil || n != 1 {
+		t.Errorf("%d replaced, %v; want 1", n, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if n, err := r.replaced(ctx); err == nil {
+		t.Errorf("%d replaced where nobody could say", n)
 	}
 }

@@ -88,7 +88,7 @@ func (a attempt) make(ctx context.Context, r *run) error {
 	}); err != nil {
 		return err
 	}
-	s, err := r.cluster.look(ctx)
+	s, err := r.cluster.view(ctx)
 	if err != nil {
 		return err
 	}

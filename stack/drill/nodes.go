@@ -45,22 +45,25 @@ func (r *run) choose(ctx context.Context, leads bool) error {
 	return err
 }
 
-// changeNode changes what a node shall be. The leader may be another by now, and
-// the version too: then once more.
+// changeNode changes what a node shall be.
 func (r *run) changeNode(ctx context.Context, name string, change func(*swarm.NodeSpec)) error {
-	var last error
-	err := wait.Until(ctx, patience, "a change of "+name, func() bool {
-		s, err := r.cluster.look(ctx)
-		if err != nil {
-			last = err
-			return false
-		}
+	return r.cluster.insist(ctx, "a change of "+name, func(s snapshot, engine *client.Client) error {
 		node := s.nodes[name]
 		change(&node.Spec)
-		last = r.cluster.ask(func(engine *client.Client) error {
-			_, err := engine.NodeUpdate(ctx, node.ID, client.NodeUpdateOptions{Version: node.Version, Spec: node.Spec})
-			return err
-		})
+		_, err := engine.NodeUpdate(ctx, node.ID, client.NodeUpdateOptions{Version: node.Version, Spec: node.Spec})
+		return err
+	})
+}
+
+// insist makes a change of what was just seen. The leader may be another by now, and the
+// version too: then once more.
+func (c *cluster) insist(ctx context.Context, what string, change func(snapshot, *client.Client) error) error {
+	var last error
+	err := wait.Until(ctx, patience, what, func() bool {
+		var s snapshot
+		if s, last = c.look(ctx); last == nil {
+			last = c.ask(func(engine *client.Client) error { return change(s, engine) })
+		}
 		return last == nil
 	})
 	if err != nil {
@@ -187,7 +190,7 @@ func returnNode(ctx context.Context, r *run) error {
 // then: an old one counts until the new one is healthy, so of three on three nodes the
 // last may go anywhere.
 func (r *run) rebalance(ctx context.Context) error {
-	before, err := r.cluster.look(ctx)
+	before, err := r.cluster.view(ctx)
 	if err != nil {
 		return err
 	}
@@ -229,13 +232,9 @@ func (r *run) rescale(ctx context.Context, name string, replicas uint64) error {
 
 // changeService changes what a service shall be, by way of any manager.
 func (r *run) changeService(ctx context.Context, name string, change func(*swarm.ServiceSpec)) error {
-	s, err := r.cluster.look(ctx)
-	if err != nil {
-		return err
-	}
-	svc := s.services[name]
-	change(&svc.Spec)
-	return r.cluster.ask(func(engine *client.Client) error {
+	return r.cluster.insist(ctx, "a change of "+name, func(s snapshot, engine *client.Client) error {
+		svc := s.services[name]
+		change(&svc.Spec)
 		_, err := engine.ServiceUpdate(ctx, svc.ID, client.ServiceUpdateOptions{Version: svc.Version, Spec: svc.Spec})
 		return err
 	})

@@ -52,11 +52,12 @@ func (r *run) slowestStart(s snapshot) (slowest seconds) {
 	return slowest
 }
 
-// replaced counts the replicas that were there before and are gone. 0 also where no manager answers.
-func (r *run) replaced(ctx context.Context) (n int) {
-	s, err := r.cluster.look(ctx)
+// replaced counts the replicas that were there before and are gone. Where no manager says, that
+// is an error: an aim may be that there are none.
+func (r *run) replaced(ctx context.Context) (n int, err error) {
+	s, err := r.cluster.view(ctx)
 	if err != nil {
-		return 0
+		return 0, err
 	}
 	for name, tasks := range r.before.tasks {
 		for _, old := range tasks {
@@ -65,5 +66,5 @@ func (r *run) replaced(ctx context.Context) (n int) {
 			}
 		}
 	}
-	return n
+	return n, nil
 }

@@ -29,7 +29,7 @@ func rollingUpdate(ctx context.Context, r *run) error {
 
 // update deploys and waits until the services that it changes say that they have done it.
 func (r *run) update(ctx context.Context, what, image string, env []string, changed ...string) error {
-	before, err := r.cluster.look(ctx)
+	before, err := r.cluster.view(ctx)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type result struct {
 	Strength *seconds `json:"full_strength_s"` // from the fault (or its mend) until all is as before
 	Start    seconds  `json:"task_start_s"`    // what a replacement took to start here: under emulation most of the above
 	Lost     int      `json:"lost"`            // acknowledged writes that are not stored
-	Replaced int      `json:"replaced"`        // replicas that are others than before
+	Replaced int      `json:"replaced"`        // replicas that are others than before; 0 where the drill did not get to its end
 	Missed   []string `json:"missed,omitempty"`
 	Error    string   `json:"error,omitempty"` // the drill did not get to its end
 	Via      string   `json:"via"`             // mesh or edge

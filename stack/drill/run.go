@@ -139,7 +139,7 @@ func (r *run) measured(ctx context.Context) (res result, err error) {
 		}
 	}
 	// After prepare, whose changes belong to the steady state.
-	if r.before, err = r.cluster.look(ctx); err != nil {
+	if r.before, err = r.cluster.view(ctx); err != nil {
 		return res, err
 	}
 	if err := r.warmUp(ctx); err != nil {
@@ -161,7 +161,10 @@ func (r *run) measured(ctx context.Context) (res result, err error) {
 	report, stopErr := r.load.stop()
 	res.figures = measure(r.counted(), r.fault)
 	res.Lost = report.Verification.Lost.Total()
-	res.Replaced = r.replaced(ctx)
+	// Not of a drill that did not come to its end: there may be nobody to answer.
+	if err == nil {
+		res.Replaced, err = r.replaced(ctx)
+	}
 	r.say("%d of %d failed%s, %d acknowledged writes lost", res.Failed, res.Sent, reasons(res.Why), res.Lost)
 	return res, errors.Join(err, stopErr)
 }

@@ -96,7 +96,7 @@ func (r *run) oldRuns(ctx context.Context, yes bool) error {
 
 // deployNew is the mend, and the restore of a drill that did not come so far.
 func deployNew(ctx context.Context, r *run) error {
-	s, err := r.cluster.look(ctx)
+	s, err := r.cluster.view(ctx)
 	if err == nil && s.strong() && len(s.tasks["web"]) == len(nodeNames) {
 		return nil
 	}
@@ -117,7 +117,7 @@ func ordinaryLoad(ctx context.Context, r *run) error {
 		}
 		// The next update has to take the release that does not run now.
 		var err error
-		if r.before, err = r.cluster.look(ctx); err != nil {
+		if r.before, err = r.cluster.view(ctx); err != nil {
 			return err
 		}
 	}
