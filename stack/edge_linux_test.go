@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,9 +25,14 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// patience is the simulator's 0.3 s, and what a busy machine adds. A connection
-// that the kernel itself tries again takes a second, so it would fail here.
-const patience = 900 * time.Millisecond
+// patience is what a request may take on a busy machine. One that waits for a replica
+// that never answers takes the 6 s of timeout server. That the limits are short enough for
+// the simulator is asked in edge_test.go.
+const patience = 5 * time.Second
+
+// calm are limits that only a fault of the test's own making exceeds, not a busy machine:
+// the replicas are this very process. Tests of a limit give their own.
+var calm = []string{"READ_LIMIT=5s", "CHECK_LIMIT=5s"}
 
 // edge is a real HAProxy with the real configuration, in which only addresses
 // are replaced. Each has loopback addresses of its own.
@@ -153,8 +159,9 @@ func (n *names) reply(query []byte) ([]byte, error) {
 	return m.Pack()
 }
 
-// startEdge starts an edge with three healthy replicas that it knows.
-func startEdge(t *testing.T) *edge {
+// startEdge starts an edge with three healthy replicas that it knows. Its limits are calm,
+// unless others are given.
+func startEdge(t *testing.T, limits ...string) *edge {
 	t.Helper()
 	subnet := fmt.Sprintf("127.%d.%d.", 1+rand.IntN(250), 1+rand.IntN(250))
 	packets, err := net.ListenPacket("udp", subnet+"53:0")
@@ -173,7 +180,7 @@ func startEdge(t *testing.T) *edge {
 	}
 	e.dns.set(e.replicas...)
 	e.api, e.ops = freePort(t, subnet+"100"), freePort(t, subnet+"101")
-	e.run(t, strings.NewReplacer(
+	e.run(t, slices.Concat(calm, limits), strings.NewReplacer(
 		"127.0.0.11:53", packets.LocalAddr().String(),
 		"tasks.api:5001", "tasks.api:"+port,
 		"bind :5001", "bind "+e.api,
@@ -207,7 +214,7 @@ func freePort(t *testing.T, host string) string {
 	return address
 }
 
-func (e *edge) run(t *testing.T, here *strings.Replacer) {
+func (e *edge) run(t *testing.T, limits []string, here *strings.Replacer) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "haproxy.cfg")
 	if err := os.WriteFile(file, []byte(here.Replace(edgeConfig(t))), 0o600); err != nil {
@@ -215,6 +222,7 @@ func (e *edge) run(t *testing.T, here *strings.Replacer) {
 	}
 	var log bytes.Buffer
 	haproxy := exec.CommandContext(t.Context(), haproxyProgram(t), "-db", "-f", file)
+	haproxy.Env = append(os.Environ(), limits...) // of two of a name the last one counts
 	haproxy.Stdout, haproxy.Stderr = &log, &log
 	if err := haproxy.Start(); err != nil {
 		t.Fatal(err)
@@ -271,7 +279,8 @@ func (e *edge) up() (n int) {
 func (e *edge) await(t *testing.T, what string, holds func() bool) time.Duration {
 	t.Helper()
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	const limit = time.Minute
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -279,7 +288,7 @@ func (e *edge) await(t *testing.T, what string, holds func() bool) time.Duration
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("not so within 20 s: %s", what)
+			t.Fatalf("not so within %v: %s", limit, what)
 		}
 	}
 	return time.Since(began)
@@ -358,9 +367,7 @@ func TestADeadNodeCostsNoRequest(t *testing.T) {
 	swallow(t, e.replicas[0].addr)
 	e.unharmed(t, http.MethodPost, 60)
 	e.unharmed(t, http.MethodGet, 60)
-	if up := e.up(); up != 2 {
-		t.Errorf("%d replicas are up, want 2", up)
-	}
+	e.await(t, "two replicas are up", func() bool { return e.up() == 2 })
 }
 
 // A node dies without a word: the connections to its replica look as they did.
@@ -418,7 +425,8 @@ func swallow(t *testing.T, addr string) {
 
 func TestReadsAreRepeatedWhenAReplicaHangs(t *testing.T) {
 	t.Parallel()
-	e := startEdge(t)
+	// The second try has the same limit, and a healthy replica has to keep it.
+	e := startEdge(t, "READ_LIMIT=1s", "CHECK_LIMIT=1500ms")
 	e.replicas[0].become(hung)
 	e.unharmed(t, http.MethodGet, 30)
 	if e.replicas[0].total() == 0 {
@@ -428,7 +436,7 @@ func TestReadsAreRepeatedWhenAReplicaHangs(t *testing.T) {
 
 func TestWritesAreNotRepeatedWhenAReplicaHangs(t *testing.T) {
 	t.Parallel()
-	e := startEdge(t)
+	e := startEdge(t, "CHECK_LIMIT=1500ms") // which a healthy replica has to keep
 	bad := e.replicas[0]
 	bad.become(hung)
 	var writes sync.WaitGroup
@@ -436,7 +444,7 @@ func TestWritesAreNotRepeatedWhenAReplicaHangs(t *testing.T) {
 		writes.Go(func() { e.send(t, http.MethodPost, strconv.Itoa(i)) })
 	}
 	took := e.await(t, "the replica is found out", func() bool { return e.up() == 2 })
-	if took > 3*time.Second { // 1.3 s, and what a busy machine adds
+	if took > 10*time.Second { // 3.7 s by these limits, and what a busy machine adds
 		t.Errorf("the replica was found out after %v", took)
 	}
 	t.Logf("found out after %v", took)
@@ -511,23 +519,27 @@ func TestAnOutageOfTheDatabasePassesThrough(t *testing.T) {
 // Where all replicas are slow, a second try helps nobody.
 func TestReadsAreNotRepeatedForLongWhenEverythingIsSlow(t *testing.T) {
 	t.Parallel()
-	e := startEdge(t)
+	// Long enough that each try has reached its replica before it is given up.
+	e := startEdge(t, "READ_LIMIT=1s")
 	for _, r := range e.replicas {
 		r.become(func(w http.ResponseWriter, r *http.Request) {
 			if isCheck(r) {
 				return
 			}
 			select {
-			case <-time.After(time.Second):
+			case <-time.After(3 * time.Second):
 			case <-r.Context().Done():
 			}
 			w.Header().Set("Retry-After", "7")
 			w.WriteHeader(http.StatusServiceUnavailable)
 		})
 	}
-	for i := range 6 {
-		e.send(t, http.MethodGet, strconv.Itoa(i))
+	// At once, so that they have failed well within the ten seconds that count.
+	var reads sync.WaitGroup
+	for i := range 9 {
+		reads.Go(func() { e.send(t, http.MethodGet, strconv.Itoa(i)) })
 	}
+	reads.Wait()
 	if n := e.seen("0"); n != 3 {
 		t.Errorf("the first read was tried %d times, want 3", n)
 	}
@@ -556,8 +568,8 @@ func TestTheEdgeFollowsDockersNames(t *testing.T) {
 		return leaving.total() > before
 	})
 	t.Logf("left after %v, came after %v", left, came)
-	if left > 2*time.Second || came > 2*time.Second {
-		t.Errorf("left after %v, came after %v, want 2 s at most", left, came)
+	if left > 10*time.Second || came > 10*time.Second { // within 2 s each, and what a busy machine adds
+		t.Errorf("left after %v, came after %v, want 10 s at most", left, came)
 	}
 }
 
