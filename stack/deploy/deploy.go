@@ -254,8 +254,11 @@ func (d *deployment) finish(ctx context.Context, failed error) error {
 	if text, err := d.stack.fingerprint(); err == nil {
 		r.Stack = string(text)
 	}
-	if v, err := d.swarm.look(ctx, d.place.stack()); err == nil { // else the next deploy is never one too many
-		r.Specs = v.specsOf(d.stack.images())
+	if failed == nil {
+		// Where nobody answers, the next deploy of the same finds something to do.
+		if v, err := d.swarm.look(ctx, d.place.stack()); err == nil {
+			r.Specs = v.specsOf(d.stack.images())
+		}
 	}
 	r.blame(failed)
 	if err := r.keep(ctx, d.swarm, d.place.stack()); err != nil {

@@ -177,11 +177,10 @@ func atLeast(have, want string) bool {
 
 func numbers(version string) (n [3]int) {
 	for i, part := range strings.SplitN(version, ".", 3) {
-		digits := part
-		if end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
-			digits = digits[:end]
+		if end := strings.IndexFunc(part, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
+			part = part[:end]
 		}
-		n[i], _ = strconv.Atoi(digits)
+		n[i], _ = strconv.Atoi(part)
 	}
 	return n
 }
