@@ -34,7 +34,7 @@ type message struct {
 const maxListBytes = 1 << 20
 
 // listed ends a list early rather than let it grow over maxListBytes, but never before the first
-// message. Entry by entry it would be exact, and cost almost twice as much.
+// message.
 func listed(messages []minitwit.Message) (json.RawMessage, error) {
 	list := make([]message, 0, len(messages)) // never nil, which would be null
 	size := 0
