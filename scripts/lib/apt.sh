@@ -60,7 +60,8 @@ debian() {
 	[[ ! -d $tree ]] || { exec 7>&- && return; }
 	for try in 1 2 3; do
 		rm -rf "$tree.new"
-		if mmdebstrap --quiet --aptopt='Acquire::Retries "3"' "${@:3}" trixie "$tree.new" >"$log" 2>&1; then
+		# Its hooks name descriptors to dash, which knows those of one digit: ours are in their way.
+		if mmdebstrap --aptopt='Acquire::Retries "3"' "${@:3}" trixie "$tree.new" >"$log" 2>&1 7>&- 8>&- 9>&-; then
 			mv "$tree.new" "$tree"
 			exec 7>&-
 			note "made in $((SECONDS - began)) s: $tree"
