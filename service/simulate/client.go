@@ -87,17 +87,18 @@ func newClient(bases []*url.URL, credentials string, closing bool, turn int) *cl
 func (c *client) do(ctx context.Context, timeout time.Duration, r request) answer {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	res, err := c.transport.RoundTrip(c.build(httptrace.WithClientTrace(ctx, c.trace), r))
+	req := c.build(httptrace.WithClientTrace(ctx, c.trace), r)
+	res, err := c.transport.RoundTrip(req)
 	if c.transport.DisableKeepAlives || err != nil {
 		c.turn++
 	}
 	if err != nil {
-		return answer{err: fmt.Errorf("%s %s: %w", r.method, r.path+r.user, err)}
+		return answer{err: fmt.Errorf("%s %s%s: %w", r.method, req.Host, r.path+r.user, err)}
 	}
 	defer res.Body.Close() //nolint:errcheck // it was read to its end, or has failed already
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxBodyBytes))
 	if err != nil {
-		return answer{err: fmt.Errorf("%s %s: read body: %w", r.method, r.path+r.user, err)}
+		return answer{err: fmt.Errorf("%s %s%s: read body: %w", r.method, req.Host, r.path+r.user, err)}
 	}
 	seconds, _ := strconv.ParseUint(res.Header.Get("Retry-After"), 10, 16)
 	return answer{

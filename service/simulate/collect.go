@@ -38,6 +38,7 @@ type result struct {
 	op       op
 	kind     Kind
 	status   int
+	err      error
 	retries  int
 	began    time.Duration // when the first attempt was sent
 	due      time.Duration // when it should have been; latency counts from here

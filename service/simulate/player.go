@@ -121,7 +121,7 @@ func (p *player) perform(ctx context.Context, c *client, i int) {
 	r := result{op: p.steps[i].op, due: p.steps[i].due, openLoop: p.opts.Rate > 0, began: time.Since(p.start)}
 	for {
 		v, got := p.attempt(context.WithoutCancel(ctx), c, i, r.retries == 0)
-		r.kind, r.status = v.kind, got.status
+		r.kind, r.status, r.err = v.kind, got.status, got.err
 		if !v.again || r.retries >= p.opts.Retries || sleep(ctx, backoff(r.retries, got.retryAfter)) != nil {
 			break
 		}
@@ -130,7 +130,7 @@ func (p *player) perform(ctx context.Context, c *client, i int) {
 	r.ended = time.Since(p.start)
 	p.collector.add(r)
 	if p.opts.Observe != nil {
-		p.opts.Observe(Outcome{Began: p.start.Add(r.began), Ended: p.start.Add(r.ended), Kind: r.kind, Status: r.status, Read: r.op.reads()})
+		p.opts.Observe(Outcome{Began: p.start.Add(r.began), Ended: p.start.Add(r.ended), Kind: r.kind, Status: r.status, Err: r.err, Read: r.op.reads()})
 	}
 }
 
@@ -138,7 +138,8 @@ func (p *player) perform(ctx context.Context, c *client, i int) {
 type Outcome struct {
 	Began, Ended time.Time
 	Kind         Kind
-	Status       int // of the last attempt, 0 without an answer
+	Status       int   // of the last attempt, 0 without an answer
+	Err          error // why the last attempt has none
 	Read         bool
 }
 

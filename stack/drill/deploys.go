@@ -9,9 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -148,7 +146,7 @@ func (r *run) deployVerb(ctx context.Context, a attempt, args []string, record a
 // listen shows the verb's steps, and calls hit at its phase. Steps are the lines with an arrow
 // (stack/deploy/progress.go).
 func (r *run) listen(ctx context.Context, a attempt, said io.Reader, v *verb) (failed error) {
-	log, err := os.OpenFile(filepath.Join(r.lab.state, "log", "deploys.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	log, err := r.lab.logFile("deploys")
 	if err != nil {
 		return err
 	}
@@ -184,6 +182,8 @@ func tenDeploys(ctx context.Context, r *run) error {
 		if err := a.make(ctx, r); err != nil {
 			return fmt.Errorf("deploy %d: %w", i+1, err)
 		}
+		so := measure(r.counted(), r.fault)
+		r.say("deploy %d of 10: %d of %d requests failed so far", i+1, so.Failed, so.Sent)
 		if image == r.images.next {
 			image = r.images.current
 		} else {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -57,6 +58,18 @@ func TestPercentiles(t *testing.T) {
 	for percent, want := range map[int]float64{50: 100, 99: 198, 100: 200} {
 		if got := percentile(values, percent); got != want {
 			t.Errorf("percentile %d = %v, want %v", percent, got, want)
+		}
+	}
+}
+
+// Of three nodes without anybody at a port the reason is the same.
+func TestLikeFailuresAreCountedTogether(t *testing.T) {
+	t.Parallel()
+	v := newVisitor("Visitor", []string{"http://127.0.0.1:1", "http://127.0.0.2:1"}, false, time.Minute)
+	for range v.bases {
+		err := v.view(t.Context())
+		if err == nil || alike(err) != "connection refused" || !strings.Contains(err.Error(), "http://127.0.0.") {
+			t.Errorf("view = %v, which counts as %q", err, alike(err))
 		}
 	}
 }

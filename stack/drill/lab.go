@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
@@ -49,4 +50,9 @@ func (l lab) with(ctx context.Context, env []string, args ...string) error {
 // brings up the schema first.
 func (l lab) deploy(ctx context.Context, image string, env []string, overlays ...string) error {
 	return l.with(ctx, env, append([]string{"deploy", "--detach", image}, overlays...)...)
+}
+
+// logFile opens a log of what drills saw, to write at its end.
+func (l lab) logFile(name string) (*os.File, error) {
+	return os.OpenFile(filepath.Join(l.state, "log", name+".log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 }

@@ -18,7 +18,8 @@ import (
 type sample struct {
 	surface      string // "api" or "web"
 	began, ended time.Time
-	failure      string // "", or what went wrong
+	failure      string // "", or what went wrong, in the same words where it is the same
+	detail       string // of which request, and all that is known
 }
 
 // load is a constant stream of requests to the published ports: the simulator's
@@ -117,6 +118,9 @@ func startLoad(ctx context.Context, o options, mark string) *load {
 			s := sample{surface: "api", began: out.Began, ended: out.Ended}
 			if out.Kind != simulate.OK {
 				s.failure = fmt.Sprint(out.Kind, " ", out.Status)
+				if out.Err != nil {
+					s.detail = out.Err.Error()
+				}
 			}
 			l.add(s)
 		},

@@ -10,6 +10,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -117,7 +118,7 @@ func (l *load) visit(ctx context.Context, v *visitor, every time.Duration) {
 			}
 			s.ended = time.Now()
 			if err != nil {
-				s.failure = err.Error()
+				s.failure, s.detail = alike(err), err.Error()
 			}
 			l.add(s)
 		})
@@ -127,12 +128,6 @@ func (l *load) visit(ctx context.Context, v *visitor, every time.Duration) {
 // view reads the timeline of whoever is signed in, to its last byte.
 func (v *visitor) view(ctx context.Context) error {
 	resp, err := v.do(ctx, http.MethodGet, "/", nil)
-	if failed := new(url.Error); errors.As(err, &failed) {
-		if failed.Timeout() {
-			return errors.New("timeout")
-		}
-		return failed.Err // without the address, so that like is counted with like
-	}
 	if err != nil {
 		return err
 	}
@@ -149,4 +144,20 @@ func (v *visitor) view(ctx context.Context) error {
 		return errors.New("not the whole page")
 	}
 	return nil
+}
+
+// alike gives the same words for the same failure, whichever the address.
+func alike(err error) string {
+	failed := new(url.Error)
+	if !errors.As(err, &failed) {
+		return err.Error()
+	}
+	var errno syscall.Errno
+	switch {
+	case failed.Timeout():
+		return "timeout"
+	case errors.As(err, &errno):
+		return errno.Error()
+	}
+	return failed.Err.Error()
 }

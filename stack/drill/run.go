@@ -159,7 +159,9 @@ func (r *run) measured(ctx context.Context) (res result, err error) {
 		err = r.over(ctx)
 	}
 	report, stopErr := r.load.stop()
-	res.figures = measure(r.counted(), r.fault)
+	counted := r.counted()
+	res.figures = measure(counted, r.fault)
+	err = errors.Join(err, r.noteFailures(counted))
 	res.Lost = report.Verification.Lost.Total()
 	// Not of a drill that did not come to its end: there may be nobody to answer.
 	if err == nil {
@@ -167,6 +169,23 @@ func (r *run) measured(ctx context.Context) (res result, err error) {
 	}
 	r.say("%d of %d failed%s, %d acknowledged writes lost", res.Failed, res.Sent, reasons(res.Why), res.Lost)
 	return res, errors.Join(err, stopErr)
+}
+
+// noteFailures adds what failed to a log, a line each: when it was sent, for how long it was
+// waited, and why it failed.
+func (r *run) noteFailures(samples []sample) error {
+	log, err := r.lab.logFile("failures")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(log, "%s %s\n", now(), r.drill.name)
+	for _, s := range samples {
+		if s.failure != "" {
+			took := s.ended.Sub(s.began).Seconds()
+			fmt.Fprintf(log, "%s %.1f s %s: %s %s\n", s.began.UTC().Format(time.RFC3339Nano), took, s.surface, s.failure, s.detail)
+		}
+	}
+	return log.Close()
 }
 
 // steady waits until the lab is as a drill expects it.
