@@ -31,6 +31,10 @@ var inhibitions = []inhibition{
 		source: "EndpointDown", from: labels{"surface": "web"}, to: labels{"surface": "web"}, other: labels{"surface": "api"},
 		targets: []string{"ErrorRatioHigh", "AnswersSlow", "ErrorBudgetFastBurn", "ErrorBudgetSlowBurn"},
 	},
+	{source: "DatabaseDown", targets: []string{"TargetDown"}, to: labels{"job": "postgres"}, other: labels{"job": "swarm"}},
+	{
+		source: "EndpointDown", from: labels{"surface": "api"}, targets: []string{"LatestStagnant", "SimulatorSilent"}, otherTarget: "CertificateExpires",
+	},
 	{
 		source: "EndpointDown", from: labels{"surface": "api"}, to: labels{"service": "api"}, other: labels{"service": "web"},
 		targets: []string{"ReplicasBelowQuorum", "ReplicaMissing", "CrashLooping"},
@@ -42,15 +46,20 @@ var inhibitions = []inhibition{
 	{source: "EndpointDown", from: labels{"surface": "web"}, targets: []string{"CanaryFailing"}, otherTarget: "SimulatorSilent"},
 	{
 		source: "NodeDown", from: labels{"node": "n1"}, to: labels{"service": "api"}, otherTarget: "ReplicaMissing",
-		targets: []string{"TwoReplicasOnOneNode", "TargetDown"},
+		targets: []string{"TwoReplicasOnOneNode"},
 	},
-	// Of two managers none may be lost, whichever: it names no node.
-	{source: "NodeDown", from: labels{"node": "n1"}, targets: []string{"PrometheusMissing", "AlertmanagerMissing"}, otherTarget: "QuorumAtRisk"},
+	{
+		source: "NodeDown", from: labels{"node": "n1"}, to: labels{"job": "node", "node": "n1"}, other: labels{"job": "postgres"},
+		targets: []string{"TargetDown"},
+	},
 	{
 		source: "NodeDown", from: labels{"node": "n1"}, to: labels{"node": "n1"}, other: labels{"node": "n2"},
 		targets: []string{"QuorumAtRisk"},
 	},
-	{source: "QuorumLost", targets: []string{"QuorumAtRisk", "NodeDown"}, otherTarget: "SimulatorSilent"},
+	// Of two managers none may be lost, whichever: it names no node.
+	{source: "NodeDown", from: labels{"node": "n1"}, to: labels{"node": "n1"}, other: labels{}, targets: []string{"QuorumAtRisk"}},
+	{source: "QuorumLost", targets: []string{"QuorumAtRisk"}, otherTarget: "NodeDown"},
+	{source: "QuorumLost", targets: []string{"TargetDown"}, to: labels{"job": "swarm"}, other: labels{"job": "postgres"}},
 	{
 		source: "ReplicasBelowQuorum", from: labels{"service": "api"}, to: labels{"service": "api"}, other: labels{"service": "web"},
 		targets: []string{"ReplicaMissing"},
@@ -108,18 +117,22 @@ func TestACauseSilencesItsConsequencesAndNothingElse(t *testing.T) {
 	}
 }
 
-// Who mends the first node has acknowledged its incident, and would not hear of the second.
-func TestTheDeathOfASecondNodeRingsAnew(t *testing.T) {
+// Who mends the first has acknowledged its incident, and would not hear of the second.
+func TestTheSecondOfAKindRingsAnew(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
 	a := start(t, assemble(t, toSink(s), hasty...))
-	for i, node := range []string{"n1", "n2"} {
-		a.post(t, newAlert("NodeDown", labels{"node": node}))
-		wait.For(t, 20*time.Second, node+" is told of", func() bool { return len(s.of("/page", "NodeDown")) == i+1 })
-	}
-	told := s.of("/page", "NodeDown")
-	if told[0].GroupKey == told[1].GroupKey || len(told[1].Alerts) != 1 {
-		t.Errorf("the second node is told of with %v, in the incident %s; the first was %s", told[1].Alerts, told[1].GroupKey, told[0].GroupKey)
+	for name, of := range map[string]string{
+		"NodeDown": "node", "EndpointDown": "surface", "ReplicaMissing": "service", "NotificationsFailing": "integration",
+	} {
+		for i, which := range []string{"first", "second"} {
+			a.post(t, newAlert(name, labels{of: which}))
+			wait.For(t, 20*time.Second, name+" of the "+which+" is told", func() bool { return len(s.of("/page", name)) == i+1 })
+		}
+		told := s.of("/page", name)
+		if told[0].GroupKey == told[1].GroupKey || len(told[1].Alerts) != 1 {
+			t.Errorf("%s: the second is told of with %v, in the incident %s; the first was %s", name, told[1].Alerts, told[1].GroupKey, told[0].GroupKey)
+		}
 	}
 }
 

@@ -46,9 +46,9 @@ func TestAPageReadsWellWhereverItArrives(t *testing.T) {
 	s := newSink(t)
 	a := production(t, s, newMailServer(t), "group_interval: 30s", "group_interval: 2s")
 	begin := time.Now()
-	api, web := newAlert("EndpointDown", labels{"surface": "api"}), newAlert("EndpointDown", labels{"surface": "web"})
-	api.Annotations["summary"], api.Annotations["description"] = "api is down on all nodes", "No probe & nobody <else>"
-	web.Annotations["summary"] = "web is down on all nodes"
+	api, web := newAlert("CertificateExpires", labels{"instance": "api"}), newAlert("CertificateExpires", labels{"instance": "web"})
+	api.Annotations["summary"], api.Annotations["description"] = "api has 2 days left", "No probe & nobody <else>"
+	web.Annotations["summary"] = "web has 2 days left"
 	a.post(t, api)
 	a.post(t, web)
 	wait.For(t, time.Minute, "all ways have a page", func() bool {
@@ -57,15 +57,15 @@ func TestAPageReadsWellWhereverItArrives(t *testing.T) {
 	if took := s.of("/notify", "")[0].at.Sub(begin); took < 4*time.Second || took > 25*time.Second {
 		t.Errorf("the first notice took %v, want about 5 s and not Alertmanager's own 30", took)
 	}
-	const title = "[PAGE 2] production: api is down on all nodes; web is down on all nodes"
+	const title = "[PAGE 2] production: api has 2 days left; web has 2 days left"
 	slack := slackOf(t, s, "/slack-page", 0)
-	if slack.Title != title || slack.Fallback != title || slack.TitleLink != "https://runbooks.example/EndpointDown.md" || slack.Color != "danger" {
+	if slack.Title != title || slack.Fallback != title || slack.TitleLink != "https://runbooks.example/CertificateExpires.md" || slack.Color != "danger" {
 		t.Errorf("Slack shows %+v", slack)
 	}
-	holds(t, "Slack's text", slack.Text, "<https://runbooks.example/EndpointDown.md|Runbook>", "*api is down on all nodes*",
+	holds(t, "Slack's text", slack.Text, "<https://runbooks.example/CertificateExpires.md|Runbook>", "*api has 2 days left*",
 		"No probe &amp; nobody &lt;else&gt;", " UTC")
 	holds(t, "PagerDuty's event", s.body("/pagerduty"), title, `"event_action":"trigger"`, `"severity":"critical"`,
-		`"Runbook: https://runbooks.example/EndpointDown.md\n\napi is down`, `{"href":"https://runbooks.example/EndpointDown.md","text":"Runbook"}`)
+		`"Runbook: https://runbooks.example/CertificateExpires.md\n\napi has 2`, `{"href":"https://runbooks.example/CertificateExpires.md","text":"Runbook"}`)
 	if strings.Contains(slack.Text+s.body("/pagerduty"), "RESOLVED") {
 		t.Error("a page speaks of RESOLVED")
 	}
@@ -89,15 +89,15 @@ func endsOnce(t *testing.T, s *sink, a *alertmanager, alerts ...alert) {
 	wait.For(t, 15*time.Second, "the last is told everywhere", func() bool {
 		return len(s.of("/notify", "Last")) == 1 && len(s.of("/slack-page", "")) == 3 && strings.Contains(s.body("/pagerduty"), "Last")
 	})
-	told := s.of("/notify", "EndpointDown")
+	told := s.of("/notify", "CertificateExpires")
 	if len(told) != 2 || told[0].Status != "firing" || told[1].Status != "resolved" || len(told[0].Alerts) != 2 || len(told[1].Alerts) != 2 {
-		t.Errorf("UI and API came as %+v, want one notice of both that they fire, and one that they ended", told)
+		t.Errorf("two names came as %+v, want one notice of both that they fire, and one that they ended", told)
 	}
 	if strings.Contains(s.body("/pagerduty"), `"event_action":"resolve"`) {
 		t.Error("Alertmanager closed the incident at PagerDuty: only the dead man's switch may")
 	}
 	slack := slackOf(t, s, "/slack-page", 1)
-	holds(t, "Slack's text", slack.Title+"\n"+slack.Text+"\n"+slack.Color, "[RESOLVED] production: api is down on all nodes;", "ended: web is down",
+	holds(t, "Slack's text", slack.Title+"\n"+slack.Text+"\n"+slack.Color, "[RESOLVED] production: api has 2 days left;", "ended: web has 2 days",
 		"RESOLVED counts only while the heartbeat lives", "good")
 }
 
