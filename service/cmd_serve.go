@@ -247,7 +247,8 @@ func (p *program) run(ctx context.Context) error {
 	// Both surfaces use one database, so the first store can speak for all.
 	err = server.New(server.Options{
 		Surfaces: p.surfaces, Ops: p.ops, Ready: p.stores[0].CheckSchema,
-		Gatherer: p.registry, Status: page.Handler(), Build: build(), Drain: p.cfg.Drain, Log: p.log,
+		Gatherer: p.registry, Status: page.Handler(), Build: build(),
+		Drain: p.cfg.Drain, DrainMost: p.cfg.DrainMost, Log: p.log,
 	}).Run(ctx)
 	// Workers first, then (in close) the connections they use.
 	cancel()

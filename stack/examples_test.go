@@ -28,7 +28,7 @@ var stackExamples = []struct{ old, broken, want string }{
 	{"  read_only: true\n", "  read_only: true\n  container_name: x\n", "container_name: "},
 	{"  cap_drop: [ALL]\n", "", "more rights"},
 	{`user: "65532:65532"`, `user: "0"`, "more rights"},
-	{"  stop_grace_period: 30s", "  stop_grace_period: 10s", "stop_grace_period"},
+	{"  stop_grace_period: 30s", "  stop_grace_period: 25s", "stop_grace_period"},
 	{"  stop_grace_period: 30s\n", "", "stop_grace_period"},
 	{"test: [CMD, /minitwit, healthcheck]", "disable: true", "healthcheck: missing"},
 	{"    start_interval: 1s\n", "", "start_interval"},

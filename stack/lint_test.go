@@ -12,10 +12,10 @@ import (
 	"github.com/docker/cli/cli/compose/types"
 )
 
-// drain and slowest are what a task needs between SIGTERM and its end: DRAIN of
+// drain and slowest are what a task needs between SIGTERM and its end: DRAIN_MOST of
 // stack.yml, then the server's own limit for requests in work.
 const (
-	drain   = 8 * time.Second
+	drain   = 18 * time.Second
 	slowest = 10 * time.Second
 )
 

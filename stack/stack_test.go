@@ -119,7 +119,7 @@ func TestAHyphenInAMessageIsRefused(t *testing.T) {
 	}
 }
 
-// The stack's settings are the program's: each is known, and DRAIN is what the
+// The stack's settings are the program's: each is known, and DRAIN_MOST is what the
 // grace period was computed from.
 func TestTheStackSetsWhatTheProgramKnows(t *testing.T) {
 	t.Parallel()
@@ -137,8 +137,8 @@ func TestTheStackSetsWhatTheProgramKnows(t *testing.T) {
 				t.Errorf("%s: %s is no setting of the program", s.Name, name)
 			}
 		}
-		if set, err := time.ParseDuration(*s.Environment["DRAIN"]); err != nil || set != drain {
-			t.Errorf("%s: DRAIN is %v, the linter reckons with %v", s.Name, set, drain)
+		if set, err := time.ParseDuration(*s.Environment["DRAIN_MOST"]); err != nil || set != drain {
+			t.Errorf("%s: DRAIN_MOST is %v, the linter reckons with %v", s.Name, set, drain)
 		}
 	}
 	// And every secret is one that the program would mask.

@@ -39,6 +39,7 @@ type Config struct {
 	MaxInFlight         int           `env:"MAX_IN_FLIGHT" envDefault:"512" doc:"requests in work on one surface before 503 is answered"`
 	Maintenance         bool          `env:"MAINTENANCE" envDefault:"false" doc:"answer 503 with Retry-After to everything but /static/; run.sh maintenance sets it"`
 	Drain               time.Duration `env:"DRAIN" envDefault:"5s" doc:"how long requests are still served after SIGTERM, each with Connection: close"`
+	DrainMost           time.Duration `env:"DRAIN_MOST" envDefault:"0s" doc:"and at most, while new connections come: somebody has not heard yet that this replica leaves; 0s: DRAIN"`
 	TaskSlot            string        `env:"TASK_SLOT" doc:"which replica of its service this is, for the log and /status; stack.yml sets it"`
 	NodeName            string        `env:"NODE_NAME" doc:"the machine that it runs on, for the log and /status; stack.yml sets it"`
 	DashboardsURL       string        `env:"DASHBOARDS_URL" doc:"Grafana, a link of /status"`
@@ -154,6 +155,9 @@ func (c Config) CheckServe(web bool) error {
 	}
 	if c.Drain < 0 || c.Drain > time.Hour {
 		wrong = append(wrong, errors.New("DRAIN is not between 0s and 1h"))
+	}
+	if c.DrainMost != 0 && c.DrainMost < c.Drain || c.DrainMost > time.Hour {
+		wrong = append(wrong, errors.New("DRAIN_MOST is neither 0s nor between DRAIN and 1h"))
 	}
 	return errors.Join(wrong...)
 }

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"time"
 )
 
 // maxConnections is of a surface. One that lies idle takes some 20 KiB until idleTimeout.
@@ -22,6 +23,17 @@ func limitConnections() func(net.Conn, http.ConnState) {
 		case http.StateClosed, http.StateHijacked:
 			open.Add(-1)
 		}
+	}
+}
+
+// noting passes on what it is told, and notes when a connection came. This replica's own health
+// check is nobody who was sent here.
+func (s *Surface) noting(told func(net.Conn, http.ConnState)) func(net.Conn, http.ConnState) {
+	return func(c net.Conn, state http.ConnState) {
+		if state == http.StateNew && !fromLoopback(c) {
+			s.arrived.Store(time.Now().UnixNano())
+		}
+		told(c, state)
 	}
 }
 

@@ -145,6 +145,10 @@ func clip(uri string) string {
 	return uri
 }
 
+// longestStack keeps the line below the 16 KiB at which Docker cuts it in two, neither of which
+// is JSON: nobody would find it by its request.
+const longestStack = 10 << 10
+
 // recoverPanic turns a panic into an error: a bug costs one request a 500. It
 // counts and logs those that the store has caught, too.
 func recoverPanic(log zerolog.Logger, count func()) echo.MiddlewareFunc {
@@ -157,7 +161,7 @@ func recoverPanic(log zerolog.Logger, count func()) echo.MiddlewareFunc {
 					Str("request_id", c.Response().Header().Get(echo.HeaderXRequestID)).
 					Str("route", c.Path()).
 					Str("panic", fmt.Sprint(p.Value)).
-					Bytes("stack", p.Stack).
+					Bytes("stack", p.Stack[:min(len(p.Stack), longestStack)]).
 					Msg("panic")
 			}
 			return err

@@ -17,14 +17,15 @@ import (
 
 // Options of a Server.
 type Options struct {
-	Surfaces []*Surface // each has its listener
-	Ops      net.Listener
-	Ready    func(context.Context) error // nil error: the database fits
-	Gatherer prometheus.Gatherer
-	Status   http.Handler // of /status and its style sheet
-	Build    Build
-	Drain    time.Duration
-	Log      zerolog.Logger
+	Surfaces  []*Surface // each has its listener
+	Ops       net.Listener
+	Ready     func(context.Context) error // nil error: the database fits
+	Gatherer  prometheus.Gatherer
+	Status    http.Handler // of /status and its style sheet
+	Build     Build
+	Drain     time.Duration
+	DrainMost time.Duration // while connections still come; 0: Drain
+	Log       zerolog.Logger
 }
 
 // Server serves the surfaces and the ops port until it is told to stop.
@@ -73,13 +74,37 @@ func (s *Server) Run(ctx context.Context) error {
 // clients that keep connections alive would otherwise meet a closed one just
 // as they send. /livez stays 200 all the while, since Swarm kills what is
 // unhealthy.
+//
+// It goes on until no connection has come for half of that time. The other nodes' mesh hears by
+// gossip that this replica leaves, and a message may be lost: then they send here until it is
+// gone, and whoever comes after the listener is closed is refused.
 func (s *Server) drain() {
 	s.health.draining.Store(true)
 	for _, surface := range s.Surfaces {
 		surface.draining.Store(true)
 	}
 	s.Log.Info().Dur("for_ms", s.Drain).Msg("draining") // now that it is so
+	began := time.Now()
 	<-time.After(s.Drain)
+	for {
+		more := min(s.Drain/2-time.Since(s.lastArrival()), s.DrainMost-time.Since(began))
+		if more <= 0 {
+			break
+		}
+		<-time.After(more)
+	}
+	if took := time.Since(began); took > s.Drain+s.Drain/2 {
+		s.Log.Warn().Dur("for_ms", took).Dur("most_ms", s.DrainMost).Msg("drained for longer, since connections still came")
+	}
+}
+
+// lastArrival is when a connection last came to any surface.
+func (s *Server) lastArrival() time.Time {
+	var last int64
+	for _, surface := range s.Surfaces {
+		last = max(last, surface.arrived.Load())
+	}
+	return time.Unix(0, last)
 }
 
 // stop closes all surfaces at once: a slow reader of one takes no time from the other.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,10 +9,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/rs/zerolog"
 
 	"minitwit/service/minitwit"
@@ -113,6 +119,48 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
+// A node's mesh may not have heard that this replica leaves, and sends on.
+func TestADrainGoesOnWhileConnectionsCome(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what    string
+		address string
+		comes   time.Duration // one each half second, for so long
+		most    time.Duration
+		want    time.Duration
+	}{
+		{"nobody comes", "192.0.2.1", 0, 40 * time.Second, 8 * time.Second},
+		{"the last comes early", "192.0.2.1", 2 * time.Second, 40 * time.Second, 8 * time.Second},
+		{"they come for longer", "192.0.2.1", 20 * time.Second, 40 * time.Second, 24 * time.Second},
+		{"they come for ever", "192.0.2.1", time.Hour, 40 * time.Second, 40 * time.Second},
+		{"the health check comes for ever", "127.0.0.1", time.Hour, 40 * time.Second, 8 * time.Second},
+		{"as long as it was told and no longer", "192.0.2.1", time.Hour, 0, 8 * time.Second},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				surface := &Surface{}
+				told := surface.noting(limitConnections())
+				began := time.Now()
+				var gone atomic.Bool
+				var client sync.WaitGroup
+				client.Go(func() {
+					for time.Since(began) < c.comes && !gone.Load() {
+						told(&stranger{address: c.address}, http.StateNew)
+						time.Sleep(time.Second / 2)
+					}
+				})
+				s := &Server{Options: Options{Surfaces: []*Surface{surface}, Drain: 8 * time.Second, DrainMost: c.most, Log: zerolog.Nop()}, health: &health{}}
+				s.drain()
+				if took := time.Since(began); took < c.want-time.Second || took > c.want {
+					t.Errorf("it drained for %v, want %v", took, c.want)
+				}
+				gone.Store(true)
+				client.Wait()
+			})
+		})
+	}
+}
+
 func TestARequestIsCountedAsInWorkUntilItEnds(t *testing.T) {
 	t.Parallel()
 	m := newRED(prometheus.NewRegistry())
@@ -127,6 +175,43 @@ func TestARequestIsCountedAsInWorkUntilItEnds(t *testing.T) {
 	}
 	if after := inWork(t, m.own); meanwhile != 1 || after != 0 {
 		t.Errorf("%v in work meanwhile, %v after it; want 1 and 0", meanwhile, after)
+	}
+}
+
+// Beside a few people's requests blackbox's would be most of them, and hide that theirs fail.
+func TestProbesAreCountedApart(t *testing.T) {
+	t.Parallel()
+	m := newRED(prometheus.NewRegistry())
+	handle := m.middleware("/alive")(func(c echo.Context) error { return c.NoContent(http.StatusOK) })
+	for _, agent := range []string{probeAgent, "curl/8"} {
+		req := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+		req.Header.Set("User-Agent", agent)
+		c := echo.New().NewContext(req, httptest.NewRecorder())
+		c.SetPath("/public")
+		if err := handle(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, route := range []string{"probe", "/public"} {
+		if n := testutil.ToFloat64(m.requests.WithLabelValues(route, http.MethodGet, "200")); n != 1 {
+			t.Errorf("%v requests of the route %s, want 1", n, route)
+		}
+	}
+}
+
+// Docker cuts a line at 16 KiB, and half a line is no JSON.
+func TestThePanicOfADeepStackIsOneLine(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	handle := recoverPanic(zerolog.New(&log), func() {})(func(echo.Context) error {
+		return &minitwit.PanicError{Value: "deep", Stack: bytes.Repeat([]byte("a frame\n\tof it\n"), 2000)}
+	})
+	c := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/", http.NoBody), httptest.NewRecorder())
+	if err := handle(c); err == nil {
+		t.Error("the panic is no error any more")
+	}
+	if n := log.Len(); n < 4<<10 || n > 16<<10 {
+		t.Errorf("the line has %d bytes, want some of the stack and less than 16 KiB", n)
 	}
 }
 

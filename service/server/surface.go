@@ -23,6 +23,7 @@ type Surface struct {
 	handler  *echo.Echo
 	alive    string // a path that needs no database
 	draining atomic.Bool
+	arrived  atomic.Int64 // when a connection last came, in nanoseconds since 1970
 
 	listener net.Listener
 	server   *http.Server
@@ -104,7 +105,7 @@ func newSurface(name, alive string, always map[string]string, render renderError
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ConnState:         limitConnections(),
+		ConnState:         s.noting(limitConnections()),
 		ErrorLog:          stdlog.New(log.With().Str("from", "net/http").Logger(), "", 0),
 	}
 	return s

@@ -19,20 +19,24 @@ type counts struct {
 // kind is a kind of answer, by the labels of minitwit_http_requests_total.
 type kind struct{ method, route, code string }
 
-// read takes the counts from the metrics. What cannot be gathered counts as nothing.
+// read takes the counts from the metrics, but for what only probes asked. What cannot be gathered
+// counts as nothing.
 func read(metrics prometheus.Gatherer) counts {
 	c := counts{answers: make(map[kind]float64)}
 	families, _ := metrics.Gather() // with an error it still gives the others
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
+			label := make(map[string]string)
+			for _, l := range metric.GetLabel() {
+				label[l.GetName()] = l.GetValue()
+			}
+			if label["route"] == "probe" {
+				continue
+			}
 			switch family.GetName() {
 			case "minitwit_http_requests_in_flight":
 				c.inFlight += metric.GetGauge().GetValue()
 			case "minitwit_http_requests_total":
-				label := make(map[string]string)
-				for _, l := range metric.GetLabel() {
-					label[l.GetName()] = l.GetValue()
-				}
 				c.answers[kind{label["method"], label["route"], label["code"]}] += metric.GetCounter().GetValue()
 			case "minitwit_http_request_duration_seconds":
 				c.total += float64(metric.GetHistogram().GetSampleCount())

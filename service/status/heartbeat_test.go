@@ -81,7 +81,8 @@ func TestThoseWhoAreGoneStayFew(t *testing.T) {
 	s := dbtest.Open(t)
 	const q = `
 		INSERT INTO replica_heartbeat
-		SELECT 'gone ' || i, 'api', '2', '', '', 'v1', now(), now() - make_interval(secs => i * 60), 0, false FROM generate_series(1, 500) AS i`
+		SELECT 'gone ' || i, 'api', '2', '', '', 'v1', now(), now() - make_interval(secs => i * 60), 0, false FROM generate_series(1, 500) AS i
+		UNION ALL SELECT 'lost', 'api', '3', '', '', 'v1', now(), now() - interval '50 minutes', 0, false`
 	if _, err := s.DB().ExecContext(t.Context(), q); err != nil {
 		t.Fatal(err)
 	}
@@ -91,13 +92,17 @@ func TestThoseWhoAreGoneStayFew(t *testing.T) {
 		got = look(t, r.Page).Replicas
 		return len(got.List) > 0 && got.List[0].Slot == "1"
 	})
-	if len(got.List) != 7 || got.NotShown != 53 {
-		t.Errorf("%d rows, %d not shown; want the living one, 6 that are gone, 53", len(got.List), got.NotShown)
+	if len(got.List) != 7 || got.NotShown != 54 {
+		t.Errorf("%d rows, %d not shown; want the living one, 6 that are gone, 54", len(got.List), got.NotShown)
+	}
+	// Who is not shown is missed all the same, and who crashes again and again is missed once.
+	if notes := strings.Join(got.Notes, "\n"); strings.Count(notes, "api 2 is silent") != 1 || strings.Count(notes, "api 3 is silent") != 1 {
+		t.Errorf("the notes are %q, want one of api 2 and one of api 3", got.Notes)
 	}
 	var left int
 	wait.For(t, deadline, "the start to remove what is older than an hour", func() bool {
 		err := s.DB().QueryRowContext(t.Context(), `SELECT count(*) FROM replica_heartbeat`).Scan(&left)
-		return err == nil && left <= 60
+		return err == nil && left <= 61
 	})
 }
 

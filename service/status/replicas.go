@@ -46,20 +46,26 @@ func replicaTable(self string, found answer[[]postgres.Replica]) Replicas {
 		t.say(Unknown, "the database does not say: "+reason(found.err))
 		return t
 	}
-	gone := 0
 	for _, r := range found.value { // those seen last come first
 		row := Replica{Replica: r, Life: lifeOf(r), Self: r.ID == self}
 		if row.there() {
 			t.Versions[r.Version]++
-		} else if gone++; gone > mostGone {
-			t.NotShown++
-			continue
 		}
 		t.List = append(t.List, row)
 	}
 	slices.SortStableFunc(t.List, byPlace)
 	t.judge()
+	t.shorten()
 	return t
+}
+
+// shorten leaves out what went first, once all of it was judged.
+func (t *Replicas) shorten() {
+	there := slices.IndexFunc(t.List, func(r Replica) bool { return !r.there() })
+	if most := there + mostGone; there >= 0 && len(t.List) > most {
+		t.NotShown = len(t.List) - most
+		t.List = t.List[:most]
+	}
 }
 
 // there: it was seen lately.
@@ -85,9 +91,11 @@ func (t *Replicas) judge() {
 	if len(t.Versions) > 1 {
 		t.say(Warning, fmt.Sprintf("%d versions run: an update is under way, or has stopped half-way", len(t.Versions)))
 	}
+	said := map[string]bool{} // a place that crashes again and again is one
 	for _, r := range t.List {
-		if r.Life == silent && !t.replaced(r) {
-			t.say(Warning, r.Service+" "+cmp.Or(r.Slot, r.Host)+" is silent: it died, hangs, or does not reach the database")
+		if place := r.Service + " " + cmp.Or(r.Slot, r.Host); r.Life == silent && !t.replaced(r) && !said[place] {
+			said[place] = true
+			t.say(Warning, place+" is silent: it died, hangs, or does not reach the database")
 		}
 	}
 }
