@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// A simulated day, looked at every 5 s as in prometheus.yml.
+// A simulated day, scraped every 5 s as in prometheus.yml. To save time the rules are evaluated
+// every 30 s only: that a probe which fails once pages nobody is for the tests of its rule.
 const (
 	look  = 5 // seconds
 	day   = 24 * 3600 / look
@@ -90,7 +91,7 @@ func (s *simulated) replicas(service, slow string, wrong float64) {
 	s.series(steady(3), `swarm_service_replicas_desired{service="%s"}`, service)
 	s.series(atUpdates(3, 6, 9), `swarm_service_task_starts_total{service="%s"}`, service)
 	s.series(steady(0), `swarm_service_task_failures_total{service="%s"}`, service)
-	s.series(atUpdates(0, float64(updates[0]*look), float64(updates[1]*look)), `swarm_service_update_started_timestamp_seconds{service="%s"}`, service)
+	s.series(atUpdates(0, float64(updates[0]*look), float64(updates[1]*look)), `swarm_service_deployed_timestamp_seconds{service="%s"}`, service)
 	s.series(steady(1), `swarm_service_update_state{service="%s",state="completed"}`, service)
 	s.series(steady(3), `swarm_service_tasks{service="%s",digest="d"}`, service)
 }
@@ -119,7 +120,7 @@ func (s *simulated) surroundings() {
 		hourly := strings.Repeat(fmt.Sprintf("1x%d 0 1x%d ", n*100-1, 3600/look-n*100-2), 24)
 		s.series(hourly, `probe_success{job="probe",probe="latest",surface="api",node="n%d"}`, n)
 		s.series(hourly, `probe_success{job="probe",probe="public",surface="web",node="n%d"}`, n)
-		s.series(steady(1), `probe_success{job="probe",probe="page",surface="web",node="n%d"}`, n)
+		s.series(steady(1), `probe_success{job="probe",probe="page",surface="api",node="n%d"}`, n)
 	}
 	s.series(steady(60*24*3600), `probe_ssl_earliest_cert_expiry{job="probe",probe="certificate",surface="web",node="public"}`)
 	s.series(steady(1), `probe_success{job="probe",probe="certificate",surface="web",node="public"}`)
@@ -138,6 +139,7 @@ func (s *simulated) surroundings() {
 	s.series(steady(1), "pg_up")
 	s.series(steady(40), `pg_stat_activity_count{instance="p"}`)
 	s.series(steady(100), "pg_settings_max_connections")
+	s.series(steady(3), "pg_settings_superuser_reserved_connections")
 	s.series(steady(3*3600), "minitwit_backup_last_success_timestamp_seconds")
 	s.series(stairs(60), "minitwit_canary_last_success_timestamp_seconds")
 }

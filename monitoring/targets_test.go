@@ -32,7 +32,7 @@ func TestTheExampleProbesAllWaysIn(t *testing.T) {
 		host, _, _ := strings.Cut(g.Targets[0], ":")
 		want["api latest "+g.Labels["node"]] = "http://" + host + ":5001/latest"
 		want["web public "+g.Labels["node"]] = "http://" + host + ":5000/public"
-		want["web page "+g.Labels["node"]] = "http://" + host + ":5000/"
+		want["api page "+g.Labels["node"]] = "http://" + host + ":5001/openapi.yaml"
 	}
 	for what, begin := range want {
 		if !strings.HasPrefix(probed[what], begin) {

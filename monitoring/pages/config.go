@@ -156,7 +156,6 @@ func (w *world) probes() (groups []group) {
 			// More bytes than one packet holds, as monitoring/blackbox/blackbox.yml asks for.
 			{"api", "page", "/openapi.yaml"},
 			{"web", "public", "/public"},
-			{"web", "page", "/static/style.css"},
 		} {
 			groups = append(groups, group{
 				[]string{"http://" + w.mesh[p.surface].address(node) + p.path},

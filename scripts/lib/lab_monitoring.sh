@@ -95,7 +95,7 @@ monitoring_files() {
 	for n in $NODES; do
 		printf -- '- {targets: ["http://%s:5001/latest"], labels: {surface: api, probe: latest, node: n%s}}\n' "$(address "$n")" "$n"
 		printf -- '- {targets: ["http://%s:5000/public"], labels: {surface: web, probe: public, node: n%s}}\n' "$(address "$n")" "$n"
-		printf -- '- {targets: ["http://%s:5000/static/style.css"], labels: {surface: web, probe: page, node: n%s}}\n' "$(address "$n")" "$n"
+		printf -- '- {targets: ["http://%s:5001/openapi.yaml"], labels: {surface: api, probe: page, node: n%s}}\n' "$(address "$n")" "$n"
 	done >"$STATE/monitoring/probe.yml"
 	for n in $NODES; do
 		printf -- '- {targets: ["%s:9110"], labels: {node: n%s}}\n' "$(address "$n")" "$n"
