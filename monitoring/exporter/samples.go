@@ -37,8 +37,8 @@ var (
 
 	nodeReady     = describe("swarm_node_ready", "1 if the node is connected and well.", "node")
 	nodeActive    = describe("swarm_node_active", "1 if the node may get tasks; 0 if paused or drained.", "node")
-	nodeManager   = describe("swarm_node_manager", "1 if the node should be a manager.", "node")
-	nodeReachable = describe("swarm_node_reachable", "1 if the managers reach this one.", "node")
+	nodeManager   = describe("swarm_node_manager", "1 if the node should be a manager; more if it joined again and its old entries were not removed.", "node")
+	nodeReachable = describe("swarm_node_reachable", "How many of the node's entries as a manager are reached.", "node")
 	nodeLeader    = describe("swarm_node_leader", "1 if this manager leads.", "node")
 )
 
@@ -133,15 +133,13 @@ func (s *samples) update(name string, service swarm.Service) {
 
 // nodes reports on each node by its name.
 func (s *samples) nodes(all []swarm.Node) {
+	managers, reached := manager.Managers(all)
 	for host, n := range manager.ByHost(all) {
 		s.add(nodeReady, is(n.Status.State == swarm.NodeStateReady), host)
 		s.add(nodeActive, is(n.Spec.Availability == swarm.NodeAvailabilityActive), host)
-		// By the role that it should have: a manager that is away may have no status, and has to
-		// count as one that is not reached.
-		manages := n.Spec.Role == swarm.NodeRoleManager
-		s.add(nodeManager, is(manages), host)
-		if manages {
-			s.add(nodeReachable, is(manager.Reachable(n)), host)
+		s.add(nodeManager, float64(managers[host]), host)
+		if managers[host] > 0 {
+			s.add(nodeReachable, float64(reached[host]), host)
 			s.add(nodeLeader, is(manager.Leads(n)), host)
 		}
 	}

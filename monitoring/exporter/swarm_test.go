@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -207,7 +209,7 @@ func TestANodeThatJoinedAgainIsOne(t *testing.T) {
 		e.change(func(l *manager.Lists) {
 			old := l.Nodes[0]
 			old.ID, old.CreatedAt = "old", old.CreatedAt.Add(-time.Hour)
-			old.Status.State = swarm.NodeStateDown
+			old.Status.State, old.ManagerStatus = swarm.NodeStateDown, nil
 			if first {
 				l.Nodes = slices.Insert(l.Nodes, 0, old)
 			} else {
@@ -215,5 +217,55 @@ func TestANodeThatJoinedAgainIsOne(t *testing.T) {
 			}
 		})
 		expect(t, c, "swarm_node_ready", `swarm_node_ready{node="n1"} 1`, `swarm_node_ready{node="n2"} 1`, `swarm_node_ready{node="n3"} 1`)
+		// For the majority it is two until somebody removes the old entry.
+		expect(t, c, "swarm_node_manager", `swarm_node_manager{node="n1"} 1`, `swarm_node_manager{node="n2"} 2`, `swarm_node_manager{node="n3"} 1`)
+		expect(t, c, "swarm_node_reachable", `swarm_node_reachable{node="n1"} 1`, `swarm_node_reachable{node="n2"} 1`, `swarm_node_reachable{node="n3"} 1`)
 	}
+}
+
+// A manager that is cut off from the others answers at once, and its connection stays open. The
+// others, behind the same address, know better.
+func TestAManagerThatRefusesIsLeftForAnother(t *testing.T) {
+	t.Parallel()
+	refusing, well := startEngine(t), startEngine(t)
+	refusing.become(leaderless)
+	c := exporterAt(t, inTurn(t, refusing, well, well))
+	expect(t, c, "swarm_up", `swarm_up 0`)
+	for range 3 {
+		expect(t, c, "swarm_up", `swarm_up 1`)
+	}
+	if n := len(refusing.requests()); n != 3 {
+		t.Errorf("who refuses was asked %d times, want its three lists once", n)
+	}
+}
+
+// inTurn is an address that gives each connection to the next of engines, as Swarm's own for a
+// service with several tasks.
+func inTurn(t *testing.T, engines ...*engine) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for n := 0; ; n++ {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("tcp", engines[n%len(engines)].Listener.Addr().String())
+			if err != nil {
+				_ = from.Close()
+				continue
+			}
+			for _, pair := range [][2]net.Conn{{from, to}, {to, from}} {
+				go func() {
+					_, _ = io.Copy(pair[0], pair[1])
+					_ = pair[0].Close()
+				}()
+			}
+		}
+	}()
+	return l.Addr().String()
 }

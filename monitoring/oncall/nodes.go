@@ -12,9 +12,11 @@ import (
 	"minitwit/monitoring/exporter/manager"
 )
 
-// nodes says which are away, and whether the managers can lose another one. byHost is
-// manager.ByHost's: a machine that joined anew is in it once.
-func (d *doctor) nodes(byHost map[string]swarm.Node) []check {
+// nodes says which are away, and whether the managers can lose another one. A machine that joined
+// anew is one node, and as many managers as it has entries.
+func (d *doctor) nodes(list []swarm.Node) []check {
+	byHost := manager.ByHost(list)
+	entries, reached := manager.Managers(list)
 	all := check{Case: "nodes", Aim: "all ready", State: fine}
 	var odd, unreached []string
 	leader, ready, managers := "", 0, 0
@@ -34,11 +36,8 @@ func (d *doctor) nodes(byHost map[string]swarm.Node) []check {
 		if n.Spec.Availability != swarm.NodeAvailabilityActive {
 			odd = append(odd, fmt.Sprintf("%s is on %s", host, n.Spec.Availability))
 		}
-		if n.Spec.Role != swarm.NodeRoleManager {
-			continue
-		}
-		managers++
-		if !manager.Reachable(n) {
+		managers += entries[host]
+		for range entries[host] - reached[host] {
 			unreached = append(unreached, host)
 		}
 		if manager.Leads(n) {

@@ -165,7 +165,7 @@ func (d *doctor) swarm(lists manager.Lists) (found []check) {
 			})
 		}
 	}
-	found = append(found, d.nodes(manager.ByHost(lists.Nodes))...)
+	found = append(found, d.nodes(lists.Nodes)...)
 	return append(found, d.change(services)...)
 }
 

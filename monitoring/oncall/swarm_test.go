@@ -183,6 +183,12 @@ func TestWhatIsWrongInASwarm(t *testing.T) {
 		{"a manager is not reached", func(l *manager.Lists) {
 			node(l, "n3").ManagerStatus.Reachability = swarm.ReachabilityUnreachable
 		}, "managers", broken, "2 of 3 reachable, n1 leads; not reached: n3", "QuorumAtRisk"},
+		// Three answer, and of four managers that is the least: the old entry has to go.
+		{"a manager has joined again", func(l *manager.Lists) {
+			old := *node(l, "n3")
+			old.ID, old.CreatedAt, old.ManagerStatus = "old", old.CreatedAt.Add(-time.Hour), nil
+			l.Nodes = append(l.Nodes, old)
+		}, "managers", broken, "3 of 4 reachable, n1 leads; not reached: n3", "QuorumAtRisk"},
 		{
 			"nobody leads", func(l *manager.Lists) { node(l, "n1").ManagerStatus.Leader = false },
 			"managers", broken, "nobody leads", "QuorumLost",

@@ -7,7 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"sync"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
@@ -38,9 +41,17 @@ type Lists struct {
 }
 
 // New prepares to ask the manager at url about one stack, or about all services if
-// stack is "".
+// stack is "". Where the url leads to several of them it stays with one as long as that one answers.
 func New(url, stack string) (*Manager, error) {
-	return Through(stack, client.WithTLSClientConfigFromEnv(), client.WithHost(url))
+	// One connection, that all lists are asked over: each of its own might go to another manager,
+	// and one of three that refuses would spoil every answer. (DOCKER_CERT_PATH brings a client of
+	// its own, without that.)
+	one := &http.Client{CheckRedirect: client.CheckRedirect, Transport: &http.Transport{
+		MaxConnsPerHost: 1, IdleConnTimeout: 30 * time.Second,
+		// Without it the client's own copy is prepared for HTTP/2, and so for TLS, and it asks https://.
+		DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+	}}
+	return Through(stack, client.WithHTTPClient(one), client.WithTLSClientConfigFromEnv(), client.WithHost(url))
 }
 
 // Through is New for whoever has a way of its own to a manager.
@@ -78,7 +89,13 @@ func (m *Manager) Ask(ctx context.Context) (Lists, error) {
 		all.Nodes, failed[2] = got.Items, wrap("nodes", err)
 	})
 	asked.Wait()
-	return all, errors.Join(failed[:]...)
+	err := errors.Join(failed[:]...)
+	if err != nil {
+		// Who refuses leaves its connection open, and would be asked the next time, too: it may
+		// be cut off from managers that are well.
+		_ = m.Close()
+	}
+	return all, err
 }
 
 func wrap(list string, err error) error {

@@ -118,3 +118,20 @@ func Reachable(n swarm.Node) bool {
 
 // Leads says whether this node leads.
 func Leads(n swarm.Node) bool { return n.ManagerStatus != nil && n.ManagerStatus.Leader }
+
+// Managers counts the entries of managers by node, and those that the others reach. One that was
+// lost and has joined again before its old entry was removed is two for the Swarm's majority.
+func Managers(all []swarm.Node) (entries, reached map[string]int) {
+	entries, reached = map[string]int{}, map[string]int{}
+	for _, n := range all {
+		if n.Spec.Role != swarm.NodeRoleManager {
+			continue
+		}
+		// By the role that it should have: one that is away may have no status.
+		entries[n.Description.Hostname]++
+		if Reachable(n) {
+			reached[n.Description.Hostname]++
+		}
+	}
+	return entries, reached
+}
