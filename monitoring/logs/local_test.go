@@ -138,7 +138,7 @@ func TestABurstIsFollowedWhole(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var out strings.Builder
-	err := show(ctx, &burst{5, cancel}, query{lines: 2}, true, printer{out: bufio.NewWriter(&out)})
+	err := show(ctx, &burst{5, cancel}, query{lines: 2, follow: true}, printer{out: bufio.NewWriter(&out)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,8 +26,8 @@ type loki struct {
 // late is how long a line may take from its writer to Loki and still be shown by news.
 const late = time.Minute
 
-// atOnce is the most that Loki gives for one question, unless it is told otherwise. A larger
-// --lines shows no more than that.
+// atOnce is the most that Loki gives for one question, unless it is told otherwise, and so the
+// most that --lines may ask for (scripts/lib/logs.sh).
 const atOnce = 5000
 
 // newLoki takes an address with a path, too: that of Grafana's proxy has one.
@@ -41,9 +42,15 @@ func newLoki(address, token string) (*loki, error) {
 	}, nil
 }
 
+// find asks for more than is wanted where news follows, which looks back on a minute: what was
+// there already is no news.
 func (l *loki) find(ctx context.Context, q query) ([]entry, error) {
 	now := time.Now()
-	return l.ask(ctx, q, now.Add(-q.since), now, min(q.lines, atOnce))
+	if !q.follow {
+		return l.ask(ctx, q, now.Add(-q.since), now, min(q.lines, atOnce))
+	}
+	found, err := l.ask(ctx, q, now.Add(-max(q.since, late)), now, atOnce)
+	return slices.DeleteFunc(found, func(e entry) bool { return now.Sub(e.time) > q.since }), err
 }
 
 // news asks for the last minute again and again: lines come late, and out of order.

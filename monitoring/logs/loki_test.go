@@ -111,9 +111,16 @@ func TestWhatComesLaterIsShownOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := query{since: time.Hour, lines: 10}
-	if found, err := from.find(t.Context(), q); err != nil || len(found) != 1 {
-		t.Fatalf("found %v, %v", found, err)
+	// Fewer lines, and of less time, than what comes later is looked for in.
+	q := query{since: 10 * time.Second, lines: 1, follow: true}
+	f.add(now.Add(-2*time.Second), "not wanted, there are newer ones")
+	f.add(now.Add(-30*time.Second), "not wanted, too old")
+	if found, err := from.find(t.Context(), q); err != nil || len(found) != 2 {
+		t.Fatalf("found %v, %v, want what is new enough", found, err)
+	}
+	start, _ := strconv.ParseInt(f.asked[0].Get("start"), 10, 64)
+	if end, _ := strconv.ParseInt(f.asked[0].Get("end"), 10, 64); time.Duration(end-start) != late || f.asked[0].Get("limit") != "5000" {
+		t.Errorf("find asks for %v, want as much as news will look back on", f.asked[0])
 	}
 	f.add(now.Add(time.Second), "third")
 	f.add(now.Add(-time.Second), "second, late")

@@ -24,6 +24,7 @@ type query struct {
 	errors   bool          // only errors and worse
 	since    time.Duration // not older than this
 	lines    int           // the newest so many
+	follow   bool          // and then what is added
 }
 
 // source is where lines come from.
@@ -55,7 +56,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	flags.BoolVar(&q.errors, "errors", false, "only errors and worse")
 	flags.DurationVar(&q.since, "since", time.Hour, "not older than this")
 	flags.IntVar(&q.lines, "lines", 1000, "the newest so many")
-	follow := flags.Bool("follow", false, "then show what is added")
+	flags.BoolVar(&q.follow, "follow", false, "then show what is added")
 	raw := flags.Bool("json", false, "the lines as they were written")
 	dir := flags.String("local", "", "read NAME.log in this `FOLDER`, instead of asking LOKI_URL")
 	if err := flags.Parse(args); err != nil {
@@ -66,7 +67,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
-	return show(ctx, from, q, *follow, printer{out: bufio.NewWriter(stdout), raw: *raw})
+	return show(ctx, from, q, printer{out: bufio.NewWriter(stdout), raw: *raw})
 }
 
 // newSource reads a token from a file, so that it is in no list of processes.
@@ -86,7 +87,7 @@ func newSource(dir string, getenv func(string) string) (source, error) {
 }
 
 // show prints what is there and, to follow, what comes until ctx ends.
-func show(ctx context.Context, from source, q query, follow bool, p printer) error {
+func show(ctx context.Context, from source, q query, p printer) error {
 	found, err := from.find(ctx, q)
 	if err != nil {
 		return err
@@ -95,7 +96,7 @@ func show(ctx context.Context, from source, q query, follow bool, p printer) err
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
-		if err := p.print(found); err != nil || !follow {
+		if err := p.print(found); err != nil || !q.follow {
 			return err
 		}
 		select {

@@ -20,7 +20,7 @@ local files, or from Loki if its address is given.
                  its id in X-Request-ID, an error page shows it
   --errors       only errors and worse
   --since TIME   not older than this: 90s, 15m, 2h (default 1h, of a request 24h)
-  --lines N      the newest N (default 50, with Loki or a filter 1000)
+  --lines N      the newest N (default 50, with Loki or a filter 1000; of Loki 5000 at most)
   --follow       then show what is added; also -f
   --json         the lines as they were written
 TEXT
@@ -43,6 +43,7 @@ cmd_logs() {
 	done
 	logs_names
 	if [[ -n $loki ]]; then
+		((${lines:-0} <= 5000)) || misuse 'Loki gives 5000 lines at most: ask for less, or for a shorter --since'
 		export LOKI_URL=$loki
 		logs_find
 	elif ((${#filters[@]} > 0)) || [[ -n $since ]]; then
