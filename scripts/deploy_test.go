@@ -58,6 +58,12 @@ func TestConfigInitMakesWhatAPlaceNeedsAndChangesNothingThatIsThere(t *testing.T
 			t.Errorf("%s asks for COOKIE_SECURE: %v, want %v", place, got, asked)
 		}
 	}
+	if !strings.Contains(read(t, filepath.Join(places, "elsewhere/place.env")), "\nOVERLAYS=stack/production.yml\n") {
+		t.Error("a place without an overlay of its own is not like production")
+	}
+	if _, err := os.Stat(filepath.Join(places, "elsewhere/simulator.credentials")); err != nil {
+		t.Error(err)
+	}
 	if _, err := os.Stat(filepath.Join(places, "staging/simulator.credentials")); err == nil {
 		t.Error("staging got credentials that its stack does not ask for")
 	}

@@ -95,9 +95,9 @@ usage: ./scripts/run.sh maintenance PLACE on|off
 
 Closes a place for its users: a page that says so, 503 with Retry-After from the API.
 Replicas are updated one after the other, so it takes as long as a deploy. The next deploy
-opens it again. On-call is paged of it: silence EndpointDown in Alertmanager first
-(./scripts/run.sh swarm tunnel leads there). Exit codes: those of deploy; --json says on
-standard output what came of it.
+opens it again. On-call is paged of it: silence that in Alertmanager first
+(monitoring/runbooks/README.md, Silences, has the words). Exit codes: those of deploy; --json
+says on standard output what came of it.
 TEXT
 }
 
@@ -201,12 +201,13 @@ config_init() {
 	done
 	[[ -s $1/database.url ]] ||
 		write_private "$1/database.url" <<<'postgres://minitwit:PASSWORD@HOST:5432/minitwit?sslmode=verify-full'
-	overlay=$ROOT/stack/${1##*/}.yml
-	[[ -r $overlay ]] || overlay=/dev/null
-	if grep -q SIMULATOR_CREDENTIALS_FILE "$overlay" && [[ ! -s $1/simulator.credentials ]]; then
+	# A place that has no overlay of its own is made like production.
+	overlay=stack/${1##*/}.yml
+	[[ -r $ROOT/$overlay ]] || overlay=stack/production.yml
+	if grep -q SIMULATOR_CREDENTIALS_FILE "$ROOT/$overlay" && [[ ! -s $1/simulator.credentials ]]; then
 		printf 'simulator:%s\n' "$(random_hex 16)" | write_private "$1/simulator.credentials"
 	fi
-	[[ -s $1/place.env ]] || { place_template && asked_for "$overlay"; } | write_private "$1/place.env"
+	[[ -s $1/place.env ]] || { place_template "$overlay" && asked_for "$ROOT/$overlay"; } | write_private "$1/place.env"
 	step "$1"
 	note 'place.env              fill in: the managers, and what else it asks for'
 	note 'database.url           fill in: the address of the database'
@@ -215,18 +216,23 @@ config_init() {
 	[[ ! -s $1/simulator.credentials ]] || note 'simulator.credentials  for whoever runs the simulator'
 }
 
+# place_template OVERLAY prints what every place may say, and the overlay that it has.
 place_template() {
-	cat <<'TEXT'
+	cat <<TEXT
 # NAME=value; what stack.yml asks for and README explains, and:
 
 # the managers, asked in this order: ssh://USER@HOST, tcp://HOST:2375 or unix://…
 MANAGERS=ssh://root@HOST
 # the image by digest that is deployed where none is named
 #IMAGE=registry.example/minitwit@sha256:…
-# the overlays on top of stack.yml; without it stack/PLACE.yml
-#OVERLAYS=stack/production.yml
+# what stands on top of stack.yml
+OVERLAYS=$1
 # where the database's certificate is of its provider's own authority, and that in database-ca.pem
-#OVERLAYS=stack/production.yml stack/database-ca.yml
+#OVERLAYS=$1 stack/database-ca.yml
+# where the Swarm is another place's as well: a stack and ports of its own
+#STACK=staging
+#API_PORT=5101
+#WEB_PORT=5100
 # how long a release is compared with the one before
 #SOAK_SECONDS=60
 # where ./scripts/run.sh image pushes to

@@ -129,7 +129,7 @@ func maintained(spec swarm.ServiceSpec) int {
 func (d *deployment) change(ctx context.Context, what string, do func(context.Context) error) error {
 	// Never written down, since releases lists deploys; --json prints it. Its time also names
 	// the network of the job by which scale counts connections.
-	d.record = record{By: d.by, At: time.Now(), Seconds: map[string]float64{}}
+	d.record = record{Place: d.place.called(), By: d.by, At: time.Now(), Seconds: map[string]float64{}}
 	d.quick = true
 	return d.withLock(ctx, what, func(ctx context.Context) error {
 		// Not before: whoever had the lock may have changed what runs.
@@ -160,7 +160,7 @@ func (d *deployment) lookBefore(ctx context.Context) error {
 	}
 	d.before, d.image = v, v.services["api"].image()
 	d.record.Image = d.image
-	return d.fit(v)
+	return errors.Join(d.fit(v), d.checkOwner(ctx))
 }
 
 // respec changes the specs of services and follows the Swarm until it has done it; where

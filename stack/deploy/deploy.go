@@ -58,7 +58,7 @@ const (
 // or nil.
 func (d *deployment) deploy(ctx context.Context, out io.Writer) error {
 	d.image = familiar(d.image)
-	d.record = record{Back: d.quick, Image: d.image, By: d.by, At: time.Now(), Seconds: map[string]float64{}}
+	d.record = record{Place: d.place.called(), Back: d.quick, Image: d.image, By: d.by, At: time.Now(), Seconds: map[string]float64{}}
 	if err := d.phase(ctx, "preflight", d.preflight); err != nil {
 		return d.blamed(ctx, exitRefused, "preflight", err)
 	}
@@ -72,6 +72,7 @@ func (d *deployment) deploy(ctx context.Context, out io.Writer) error {
 	if d.dryRun {
 		return d.showChanges(ctx, last, nothing, out)
 	}
+	d.nameSecrets(last)
 	if nothing {
 		d.say.step("nothing to do: %s runs %s already", d.place.name, short(d.image))
 		d.record.Result = "unchanged"

@@ -47,7 +47,7 @@ func readPlace(repo, dir, name string, more []string) (place, error) {
 	extra, err := parseSettings(strings.Join(more, "\n"))
 	// Before the secrets are looked for, since --set may name another file.
 	maps.Copy(p.settings, extra)
-	return p, errors.Join(err, p.checkManagers(), p.findSecrets(), p.checkNumbers())
+	return p, errors.Join(err, p.checkManagers(), p.checkOverlays(), p.findSecrets(), p.hashConfigs(), p.checkNumbers())
 }
 
 // What config init writes where something has to be filled in (scripts/lib/deploy.sh).
@@ -62,6 +62,19 @@ func (p place) checkManagers() error {
 	}
 	return nil
 }
+
+// checkOverlays refuses a place of which nobody has said what stands on top of stack.yml: without
+// production.yml the API takes the public credentials, and cookies go over plain HTTP. OVERLAYS
+// with nothing behind it says that nothing does.
+func (p place) checkOverlays() error {
+	_, said := p.settings["OVERLAYS"]
+	if overlay := p.overlay(); !said && !exists(filepath.Join(p.repo, overlay)) {
+		return fmt.Errorf("there is no %s: say in place.env what stands on top of stack.yml, such as OVERLAYS=stack/production.yml", overlay)
+	}
+	return nil
+}
+
+func (p place) overlay() string { return filepath.Join("stack", p.name+".yml") }
 
 // parseSettings reads lines NAME=value. It is no shell: nothing is expanded, and quotes
 // belong to the value only in pairs.
@@ -119,6 +132,14 @@ func (p place) findSecrets() error {
 	return errors.Join(wrong...)
 }
 
+// hashConfigs fills in what the name of a config ends in that comes from the clone. Kept in
+// place.env it would be that of an older clone, which Swarm refuses in the middle of a deploy.
+func (p place) hashConfigs() error {
+	content, err := os.ReadFile(filepath.Join(p.repo, "stack/edge/haproxy.cfg"))
+	p.settings["HAPROXY_CFG_SHA"] = shortSHA(content)
+	return err
+}
+
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
@@ -144,8 +165,12 @@ func secretSHA(path string) (string, error) {
 	if strings.Contains(string(content), exampleDatabase) {
 		return "", fmt.Errorf("%s is the example that config init wrote: fill it in", path)
 	}
+	return shortSHA(content), nil
+}
+
+func shortSHA(content []byte) string {
 	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:])[:12], nil
+	return hex.EncodeToString(sum[:])[:12]
 }
 
 // Seconds that a place may set, and their defaults, which are right for real machines.
@@ -193,6 +218,9 @@ func (p place) text(name, fallback string) string {
 
 func (p place) stack() string { return p.text("STACK", "minitwit") }
 
+// called is the place's name in records: the folder's, unless that was renamed.
+func (p place) called() string { return p.text("PLACE", p.name) }
+
 // managers are the engines that are asked, in this order.
 func (p place) managers() []string {
 	return strings.Fields(p.text("MANAGERS", p.text("DOCKER_HOST", "unix:///var/run/docker.sock")))
@@ -200,11 +228,11 @@ func (p place) managers() []string {
 
 // files are the stack's, the place's own overlay last.
 func (p place) files() (files []string) {
-	overlay := filepath.Join("stack", p.name+".yml")
-	if !exists(filepath.Join(p.repo, overlay)) {
-		overlay = ""
+	overlays, said := p.settings["OVERLAYS"]
+	if !said {
+		overlays = p.overlay()
 	}
-	for _, f := range append([]string{"stack.yml"}, strings.Fields(p.text("OVERLAYS", overlay))...) {
+	for _, f := range append([]string{"stack.yml"}, strings.Fields(overlays)...) {
 		if !filepath.IsAbs(f) {
 			f = filepath.Join(p.repo, f)
 		}

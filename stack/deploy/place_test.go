@@ -85,3 +85,57 @@ func TestAPlaceSaysAllThatIsWrongAtOnce(t *testing.T) {
 		t.Errorf("no folder: %v", err)
 	}
 }
+
+// Without production.yml the API would take credentials that everybody knows.
+func TestAPlaceHasToSayWhatStandsOnTopOfTheStack(t *testing.T) {
+	t.Parallel()
+	_, err := readPlace("../..", folder(t, nil), "prod", nil)
+	if err == nil || !strings.Contains(err.Error(), "OVERLAYS=stack/production.yml") {
+		t.Errorf("a place without an overlay: %v", err)
+	}
+	for overlays, want := range map[string]int{"": 1, "stack/production.yml stack/edge.yml": 3} {
+		p, err := readPlace("../..", folder(t, map[string]string{"place.env": "OVERLAYS=" + overlays + "\n"}), "prod", nil)
+		if err != nil || len(p.files()) != want {
+			t.Errorf("OVERLAYS=%s: %v, %v, want %d files", overlays, p.files(), err, want)
+		}
+	}
+}
+
+// A name that place.env kept would be that of an older clone's file.
+func TestAConfigIsNamedByWhatTheCloneHolds(t *testing.T) {
+	t.Parallel()
+	p, err := readPlace("../..", folder(t, map[string]string{"place.env": "HAPROXY_CFG_SHA=000000000000\n"}), "staging", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile("../edge/haproxy.cfg")
+	if err != nil || p.settings["HAPROXY_CFG_SHA"] != shortSHA(content) {
+		t.Errorf("HAPROXY_CFG_SHA=%s, %v", p.settings["HAPROXY_CFG_SHA"], err)
+	}
+}
+
+func TestAStackHasOnePlace(t *testing.T) {
+	t.Parallel()
+	of := func(name, env string) place {
+		p, err := readPlace("../..", folder(t, map[string]string{"place.env": env}), name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	all := recordsOf(record{Place: "staging", Result: "undone"}, record{Place: "production", Result: "ok"})
+	err := of("staging", "").owned(all)
+	if err == nil || !strings.Contains(err.Error(), "stack minitwit is that of the place production") {
+		t.Errorf("another place's stack: %v", err)
+	}
+	for what, err := range map[string]error{
+		"its own":                                of("production", "").owned(all),
+		"its own, renamed":                       of("staging", "PLACE=production\n").owned(all),
+		"nobody's":                               of("staging", "").owned(nil),
+		"of before places had a name in records": of("staging", "").owned(recordsOf(record{Result: "ok"})),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

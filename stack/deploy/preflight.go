@@ -47,7 +47,7 @@ func (d *deployment) preflight(ctx context.Context) error {
 		return fmt.Errorf("no manager answers: %w", err)
 	}
 	d.before = v
-	if err := d.fit(v); err != nil {
+	if err := errors.Join(d.fit(v), d.checkOwner(ctx)); err != nil {
 		return err
 	}
 	if err := d.render(ctx); err != nil {
@@ -66,6 +66,21 @@ func (d *deployment) nameOrphans() {
 	for _, name := range d.before.names() {
 		if _, wanted := d.stack.images()[name]; !wanted {
 			d.say.note("%s is in no file any more, and stays until somebody says docker service rm %s_%s", name, d.place.stack(), name)
+		}
+	}
+}
+
+// nameSecrets tells which secrets are others than in the last deploy. Where nobody rotates one,
+// somebody deploys from an old copy of the place's folder.
+func (d *deployment) nameSecrets(last record) {
+	was, err := parseRendered([]byte(last.Stack))
+	if err != nil { // there was none
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(section(d.stack, "secrets"))) {
+		old, now := section(section(was, "secrets"), name)["name"], section(section(d.stack, "secrets"), name)["name"]
+		if old != nil && old != now {
+			d.say.note("the secret %s is another than in the last deploy", name)
 		}
 	}
 }

@@ -21,6 +21,7 @@ import (
 // names as well. The result "unchanged" is told by --json alone: where nothing was done,
 // nothing is kept.
 type record struct {
+	Place   string             `json:"place,omitempty"`
 	Version string             `json:"version"`
 	Image   string             `json:"image"`
 	By      string             `json:"by"`
@@ -126,6 +127,26 @@ func good(all []keptRecord, wanted func(record) bool) (record, bool) {
 		}
 	}
 	return record{}, false
+}
+
+// owned refuses a stack that another place was deployed to last: without a STACK of its own a
+// place that shares a Swarm would take over the other's services, its database and keys included.
+func (p place) owned(all []keptRecord) error {
+	last, found := good(all, func(record) bool { return true })
+	if !found || last.Place == "" || last.Place == p.called() {
+		return nil
+	}
+	return fmt.Errorf("stack %s is that of the place %s: give %s another by STACK in place.env; if it is the same place under a new name, PLACE=%s says so",
+		p.stack(), last.Place, p.name, last.Place)
+}
+
+// checkOwner asks the Swarm whose the stack is.
+func (d *deployment) checkOwner(ctx context.Context) error {
+	all, err := releases(ctx, d.swarm, d.place.stack())
+	if err != nil {
+		return err
+	}
+	return d.place.owned(all)
 }
 
 // before gives the newest release that went well before the one that runs came, and is

@@ -147,3 +147,29 @@ func TestImagesAreNamedAsSwarmNamesThem(t *testing.T) {
 		}
 	}
 }
+
+// A key that nobody rotated comes from an old copy of the place's folder.
+func TestADeployNamesTheSecretsThatChange(t *testing.T) {
+	t.Parallel()
+	stack := func(session, database string) rendered {
+		r, err := parseRendered([]byte("services: {api: {image: i}}\nsecrets:\n  session_key: {name: " + session + "}\n  database_url: {name: " + database + "}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	old, err := stack("session_1", "database_1").fingerprint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	d := &deployment{say: &progress{out: &said}, stack: stack("session_2", "database_1")}
+	d.nameSecrets(record{Stack: string(old)})
+	if !strings.Contains(said.String(), "session_key is another") || strings.Contains(said.String(), "database_url") {
+		t.Errorf("it says %q, want session_key alone", said.String())
+	}
+	said.Reset()
+	if d.nameSecrets(record{}); said.Len() > 0 {
+		t.Errorf("of the first deploy it says %q", said.String())
+	}
+}

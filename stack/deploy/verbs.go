@@ -47,6 +47,12 @@ func (d *deployment) verbCheck(ctx context.Context) error {
 	if err := d.preflight(ctx); err != nil {
 		return err
 	}
+	for _, f := range d.place.files() {
+		d.say.note("%s", f)
+	}
+	if d.place.settings["SIMULATOR_CREDENTIALS_FILE"] == "" {
+		d.say.note("the API takes the course's public credentials; stack/production.yml asks for others")
+	}
 	d.say.step("%s is complete", d.place.name)
 	return nil
 }
