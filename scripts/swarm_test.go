@@ -290,6 +290,19 @@ func TestSwarmInitRefusesAndForces(t *testing.T) {
 	}
 }
 
+// Docker looks at no machine's own networks when it chooses addresses.
+func TestSwarmInitWantsAPoolWhereDockersOwnIsTaken(t *testing.T) {
+	t.Parallel()
+	fake := fakeSSH(t)
+	fake.answer("a", changeHost(hostFacts("a", 1, false), "a", map[string]string{"chosen": "chosen=10.0.3.11", "address": "address=10.0.3.11|eth0|0|0"}))
+	if got := fake.run("init", "a"); got.code != 1 || !strings.Contains(got.stderr, "--pool 10.213.0.0/16") || fake.did("swarm init") {
+		t.Errorf("init = %+v, did %q; want nothing done, and --pool", got, fake.log())
+	}
+	if got := fake.run("init", "a", "--pool", "10.213.0.0/16"); got.code != 0 || !fake.did("--default-addr-pool 10.213.0.0/16") {
+		t.Errorf("init --pool = %+v, did %q", got, fake.log())
+	}
+}
+
 func TestSwarmInitIsIdempotent(t *testing.T) {
 	t.Parallel()
 	fake := fakeSSH(t)

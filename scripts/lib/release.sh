@@ -152,6 +152,10 @@ cmd_release() {
 	staging=$(setting "$place" STAGING staging)
 	in_place "$staging"
 	[[ $(setting "$place" AUTOMATIC) != yes ]] || yes=yes
+	# What smoke needs, before staging is changed.
+	lab_place "$staging" || STATE=$ROOT/.local
+	make_state
+	need_chromium
 	version=$(version)
 	step "releasing $version to $place"
 	began=$SECONDS TIMES=''

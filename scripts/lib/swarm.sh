@@ -28,7 +28,8 @@ docker, or have sudo without a password. All of it is safe to repeat.
   --address IP     the address to advertise (init; join of one host); default: the
                    one the machine itself would send from
   --zone ZONE      label the node with its zone; stack.yml spreads replicas over them
-  --pool CIDR      where the Swarm's networks get their addresses from (init)
+  --pool CIDR      where the Swarm's networks get their addresses from (init); needed where
+                   machines are at 10.0.…, since Docker's own default begins there
   --pool-mask N    the size of each of them (init; with --pool; default 24)
   --manager HOST   the manager to join or to ask, if it was not formed from here;
                    .local/swarm remembers those that init and join have made
@@ -206,6 +207,10 @@ swarm_init() {
 		swarm_fit 1
 		address=$(fact 1 chosen)
 		[[ -n $address ]] || die "$host did not say which address to advertise; give --address"
+		# Docker takes networks of /24 from the bottom of 10.0.0.0/8 and looks at no machine's own:
+		# what has an address in them, such as the database, is not reached any more (moby/moby#27399).
+		[[ $POOL || $FORCE || $address != 10.0.* ]] ||
+			die "$host is at $address, where a Swarm's own networks begin (10.0.0.0/24 and on): give it a range that nothing here uses, as --pool 10.213.0.0/16"
 		options="--advertise-addr $address --task-history-limit 20${POOL:+ --default-addr-pool $POOL --default-addr-pool-mask-length ${POOL_MASK:-24}}"
 		step "forming a Swarm on $host at $address"
 		# What docker prints has a token in it.

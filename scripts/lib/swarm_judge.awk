@@ -121,7 +121,7 @@ function check_address(h,    i, n, list, a, chosen, mine, others) {
 	if (a[4] == 1) say(h, "lease", "warn", chosen " is leased by DHCP", "reserve it or make it static: a manager must keep its address")
 	if (f[h, "mtu"] == "") say(h, "mtu", "warn", "unknown", "look at it: ip link show " a[2])
 	else if (odd_mtu) say(h, "mtu", "fail", f[h, "mtu"] " on " a[2] ", and not the same everywhere: " mtus, "give all the same: small answers would arrive and large ones hang")
-	else if (f[h, "mtu"] + 0 < 1500) say(h, "mtu", "warn", f[h, "mtu"] " on " a[2], "deploy with NETWORK_MTU=" (f[h, "mtu"] - 50) ", and make the ingress network anew with that MTU")
+	else if (f[h, "mtu"] + 0 < 1500) say(h, "mtu", "warn", f[h, "mtu"] " on " a[2], "deploy with NETWORK_MTU=" (f[h, "mtu"] - 50) ", and before that make the ingress network anew with that MTU: docs/operations.md")
 	else say(h, "mtu", "ok", f[h, "mtu"] " on " a[2] ", so NETWORK_MTU=" (f[h, "mtu"] + 0 > 1500 ? 1450 " or up to " (f[h, "mtu"] - 50) : 1450))
 }
 
@@ -257,7 +257,7 @@ function check_reach(b,    h, i, k, p, port, word, open, closed, shut, silent, u
 		else blind = join(blind, hosts[i])
 	}
 	if (blind != "") say(h, "overlay", "fail", "the mesh of " blind " does not reach it", "let 4789/udp and 7946/udp pass between them; if they do, restart the engine of one")
-	else if (long != "") say(h, "overlay", "fail", "of the mesh of " long " small packets arrive, large ones do not", "the MTU of the ingress network is too high for what is between them: make it anew with a lower one")
+	else if (long != "") say(h, "overlay", "fail", "of the mesh of " long " small packets arrive, large ones do not", "the MTU of the ingress network is too high for what is between them: make it anew with a lower one, docs/operations.md")
 	else if (fine != "") say(h, "overlay", "ok", "reached through the mesh from " fine)
 }
 
