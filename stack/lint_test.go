@@ -248,7 +248,7 @@ func hostPorts(s types.ServiceConfig) bool {
 // leastGrace: what is not our program drains as it likes, but has to have the time.
 func leastGrace(s types.ServiceConfig) time.Duration {
 	if ours(s) {
-		return drain + slowest
+		return drain + slowest + 2*time.Second // for what comes after: the last heartbeat, the pools
 	}
 	return 10 * time.Second
 }

@@ -26,11 +26,10 @@ func limitConnections() func(net.Conn, http.ConnState) {
 	}
 }
 
-// noting passes on what it is told, and notes when a connection came. This replica's own health
-// check is nobody who was sent here.
+// noting passes on what it is told, and notes when a connection came.
 func (s *Surface) noting(told func(net.Conn, http.ConnState)) func(net.Conn, http.ConnState) {
 	return func(c net.Conn, state http.ConnState) {
-		if state == http.StateNew && !fromLoopback(c) {
+		if state == http.StateNew {
 			s.arrived.Store(time.Now().UnixNano())
 		}
 		told(c, state)

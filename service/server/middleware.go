@@ -145,9 +145,11 @@ func clip(uri string) string {
 	return uri
 }
 
-// longestStack keeps the line below the 16 KiB at which Docker cuts it in two, neither of which
+// Together these keep the line below the 16 KiB at which Docker cuts it into pieces, none of which
 // is JSON: nobody would find it by its request.
-const longestStack = 10 << 10
+const longestPanic, longestStack = 1 << 10, 10 << 10
+
+func upTo(size int, text string) string { return text[:min(len(text), size)] }
 
 // recoverPanic turns a panic into an error: a bug costs one request a 500. It
 // counts and logs those that the store has caught, too.
@@ -160,8 +162,8 @@ func recoverPanic(log zerolog.Logger, count func()) echo.MiddlewareFunc {
 				log.Error().
 					Str("request_id", c.Response().Header().Get(echo.HeaderXRequestID)).
 					Str("route", c.Path()).
-					Str("panic", fmt.Sprint(p.Value)).
-					Bytes("stack", p.Stack[:min(len(p.Stack), longestStack)]).
+					Str("panic", upTo(longestPanic, fmt.Sprint(p.Value))).
+					Str("stack", upTo(longestStack, string(p.Stack))).
 					Msg("panic")
 			}
 			return err

@@ -75,26 +75,29 @@ func (s *Server) Run(ctx context.Context) error {
 // as they send. /livez stays 200 all the while, since Swarm kills what is
 // unhealthy.
 //
-// It goes on until no connection has come for half of that time. The other nodes' mesh hears by
-// gossip that this replica leaves, and a message may be lost: then they send here until it is
-// gone, and whoever comes after the listener is closed is refused.
+// It goes on until no connection has come for that long, up to DrainMost. The other nodes' mesh
+// hears by gossip that this replica leaves, and a message may be lost: then they send here until
+// it is gone, and whoever comes after the listener is closed is refused. A client that uses a port
+// again within IPVS's time is sent here as well.
 func (s *Server) drain() {
 	s.health.draining.Store(true)
 	for _, surface := range s.Surfaces {
 		surface.draining.Store(true)
 	}
 	s.Log.Info().Dur("for_ms", s.Drain).Msg("draining") // now that it is so
-	began := time.Now()
+	most := time.Now().Add(s.DrainMost)
 	<-time.After(s.Drain)
 	for {
-		more := min(s.Drain/2-time.Since(s.lastArrival()), s.DrainMost-time.Since(began))
-		if more <= 0 {
-			break
+		quiet := s.Drain - time.Since(s.lastArrival())
+		more := min(quiet, time.Until(most))
+		if more > 0 {
+			<-time.After(more)
+			continue
 		}
-		<-time.After(more)
-	}
-	if took := time.Since(began); took > s.Drain+s.Drain/2 {
-		s.Log.Warn().Dur("for_ms", took).Dur("most_ms", s.DrainMost).Msg("drained for longer, since connections still came")
+		if quiet > 0 && s.DrainMost > s.Drain {
+			s.Log.Info().Dur("most_ms", s.DrainMost).Msg("connections still come at the end of the drain")
+		}
+		return
 	}
 }
 

@@ -123,36 +123,41 @@ func TestConnectionsAreBounded(t *testing.T) {
 func TestADrainGoesOnWhileConnectionsCome(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		what    string
-		address string
-		comes   time.Duration // one each half second, for so long
-		most    time.Duration
-		want    time.Duration
+		what  string
+		comes time.Duration // one each half second, for so long
+		drain time.Duration
+		most  time.Duration
+		want  time.Duration
+		still bool // they come at the end
 	}{
-		{"nobody comes", "192.0.2.1", 0, 40 * time.Second, 8 * time.Second},
-		{"the last comes early", "192.0.2.1", 2 * time.Second, 40 * time.Second, 8 * time.Second},
-		{"they come for longer", "192.0.2.1", 20 * time.Second, 40 * time.Second, 24 * time.Second},
-		{"they come for ever", "192.0.2.1", time.Hour, 40 * time.Second, 40 * time.Second},
-		{"the health check comes for ever", "127.0.0.1", time.Hour, 40 * time.Second, 8 * time.Second},
-		{"as long as it was told and no longer", "192.0.2.1", time.Hour, 0, 8 * time.Second},
+		{"nobody comes", 0, 8 * time.Second, 40 * time.Second, 8 * time.Second, false},
+		{"the last comes early", 2 * time.Second, 8 * time.Second, 40 * time.Second, 9500 * time.Millisecond, false},
+		{"they come for longer", 20 * time.Second, 8 * time.Second, 40 * time.Second, 27500 * time.Millisecond, false},
+		{"they come for ever", time.Hour, 8 * time.Second, 40 * time.Second, 40 * time.Second, true},
+		{"as long as it was told and no longer", time.Hour, 8 * time.Second, 0, 8 * time.Second, false},
+		{"not at all", time.Hour, 0, 0, 0, false},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				surface := &Surface{}
 				told := surface.noting(limitConnections())
 				began := time.Now()
+				var log bytes.Buffer
 				var gone atomic.Bool
 				var client sync.WaitGroup
 				client.Go(func() {
 					for time.Since(began) < c.comes && !gone.Load() {
-						told(&stranger{address: c.address}, http.StateNew)
+						told(&stranger{address: "192.0.2.1"}, http.StateNew)
 						time.Sleep(time.Second / 2)
 					}
 				})
-				s := &Server{Options: Options{Surfaces: []*Surface{surface}, Drain: 8 * time.Second, DrainMost: c.most, Log: zerolog.Nop()}, health: &health{}}
+				s := &Server{Options: Options{Surfaces: []*Surface{surface}, Drain: c.drain, DrainMost: c.most, Log: zerolog.New(&log)}, health: &health{}}
 				s.drain()
-				if took := time.Since(began); took < c.want-time.Second || took > c.want {
+				if took := time.Since(began); took != c.want {
 					t.Errorf("it drained for %v, want %v", took, c.want)
+				}
+				if still := strings.Contains(log.String(), "still come"); still != c.still {
+					t.Errorf("it says %q", &log)
 				}
 				gone.Store(true)
 				client.Wait()
@@ -204,7 +209,7 @@ func TestThePanicOfADeepStackIsOneLine(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	handle := recoverPanic(zerolog.New(&log), func() {})(func(echo.Context) error {
-		return &minitwit.PanicError{Value: "deep", Stack: bytes.Repeat([]byte("a frame\n\tof it\n"), 2000)}
+		return &minitwit.PanicError{Value: strings.Repeat("deep ", 1000), Stack: bytes.Repeat([]byte("a frame\n\tof it\n"), 2000)}
 	})
 	c := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/", http.NoBody), httptest.NewRecorder())
 	if err := handle(c); err == nil {
