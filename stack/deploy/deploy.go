@@ -11,7 +11,7 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// deployment is one deploy, from its preflight to its record. The preflight fills in before,
+// deployment is one deploy, from its preflight to its record. The preflight fills in before, past,
 // stack and env. before is what restore goes back to, so nothing may change it.
 type deployment struct {
 	place   place
@@ -26,6 +26,7 @@ type deployment struct {
 	stack   rendered
 	env     []string
 	before  view
+	past    []keptRecord // of the stack, the newest first
 	probing prober
 	old     figures         // how the release before answered, while the new one was rehearsed
 	guard   context.Context // ends where the lock is lost, and by nothing else
@@ -65,7 +66,7 @@ func (d *deployment) deploy(ctx context.Context, out io.Writer) error {
 	d.say.note("%d nodes ready, %d services, image %s", len(d.before.workers()), len(d.stack.images()), short(d.image))
 	d.nameOrphans()
 	// Neither of the two answers that follow changes anything, so they need no lock.
-	last, nothing, err := d.nothingToDo(ctx)
+	last, nothing, err := d.nothingToDo()
 	if err != nil {
 		return d.blamed(ctx, exitRefused, "preflight", err)
 	}

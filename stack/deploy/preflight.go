@@ -33,7 +33,7 @@ func familiar(image string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(image, "docker.io/"), "library/")
 }
 
-// preflight finds what would go wrong before anything is touched. It sets before, stack and env,
+// preflight finds what would go wrong before anything is touched. It sets before, past, stack and env,
 // and is done once more under the lock.
 func (d *deployment) preflight(ctx context.Context) error {
 	if !byDigest.MatchString(d.image) {
@@ -202,13 +202,9 @@ func numbers(version string) (n [3]int) {
 
 // nothingToDo tells whether the place runs just this, by the last record and by what is
 // there: somebody may have changed it by hand since. It also names the release in the record.
-func (d *deployment) nothingToDo(ctx context.Context) (last record, nothing bool, err error) {
-	all, err := releases(ctx, d.swarm, d.place.stack())
-	if err != nil {
-		return last, false, err
-	}
-	last, found := good(all, func(record) bool { return true })
-	d.record.Version = d.versionOf(all)
+func (d *deployment) nothingToDo() (last record, nothing bool, err error) {
+	last, found := good(d.past, func(record) bool { return true })
+	d.record.Version = d.versionOf(d.past)
 	now, err := d.stack.fingerprint()
 	if err != nil || !found || last.Stack != string(now) || !maps.Equal(last.Specs, d.before.specsOf(d.stack.images())) {
 		return last, false, err

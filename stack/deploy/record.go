@@ -140,13 +140,12 @@ func (p place) owned(all []keptRecord) error {
 		p.stack(), last.Place, p.name, last.Place)
 }
 
-// checkOwner asks the Swarm whose the stack is.
-func (d *deployment) checkOwner(ctx context.Context) error {
-	all, err := releases(ctx, d.swarm, d.place.stack())
-	if err != nil {
+// checkOwner reads the records, and refuses a stack that is another place's.
+func (d *deployment) checkOwner(ctx context.Context) (err error) {
+	if d.past, err = releases(ctx, d.swarm, d.place.stack()); err != nil {
 		return err
 	}
-	return d.place.owned(all)
+	return d.place.owned(d.past)
 }
 
 // before gives the newest release that went well before the one that runs came, and is
