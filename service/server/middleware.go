@@ -133,23 +133,20 @@ func shown(u *url.URL) string {
 	case len(ours) > 0:
 		uri += "?" + ours.Encode()
 	}
-	return clip(uri)
+	return clip(uri, 300)
 }
 
 // clip keeps one request from filling the log.
-func clip(uri string) string {
-	const longest = 300
-	if len(uri) > longest {
-		return uri[:longest] + "…"
+func clip(text string, longest int) string {
+	if len(text) > longest {
+		return text[:longest] + "…"
 	}
-	return uri
+	return text
 }
 
 // Together these keep the line below the 16 KiB at which Docker cuts it into pieces, none of which
 // is JSON: nobody would find it by its request.
 const longestPanic, longestStack = 1 << 10, 10 << 10
-
-func upTo(size int, text string) string { return text[:min(len(text), size)] }
 
 // recoverPanic turns a panic into an error: a bug costs one request a 500. It
 // counts and logs those that the store has caught, too.
@@ -162,8 +159,8 @@ func recoverPanic(log zerolog.Logger, count func()) echo.MiddlewareFunc {
 				log.Error().
 					Str("request_id", c.Response().Header().Get(echo.HeaderXRequestID)).
 					Str("route", c.Path()).
-					Str("panic", upTo(longestPanic, fmt.Sprint(p.Value))).
-					Str("stack", upTo(longestStack, string(p.Stack))).
+					Str("panic", clip(fmt.Sprint(p.Value), longestPanic)).
+					Str("stack", clip(string(p.Stack), longestStack)).
 					Msg("panic")
 			}
 			return err
