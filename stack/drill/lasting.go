@@ -53,24 +53,61 @@ func backupAt(when string) func(context.Context, *run) error {
 	return do("ssh", "n1", "date -d '"+when+"' '+minitwit_backup_last_success_timestamp_seconds %s' >/var/lib/node_exporter/backup.prom")
 }
 
-// scaled takes some or all of a service's tasks away, until on-call knows, and brings them back.
-func scaled(service string, all, left int) func(context.Context, *run) error {
+// scaled takes some or all of a service's tasks away, until on-call knows. Its drill's restore is
+// scaledTo.
+func scaled(service string, left int) func(context.Context, *run) error {
 	return func(ctx context.Context, r *run) error {
-		scale := func(to int) error {
-			return r.lab.do(ctx, "docker", "service", "scale", "--detach", fmt.Sprintf("%s=%d", service, to))
+		begin := func() error { return scaledTo(service, left)(ctx, r) }
+		return r.untilCalled(ctx, fmt.Sprintf("scale %s to %d", service, left), begin)
+	}
+}
+
+// killed ends all replicas of a service without a word, and none takes their place until on-call
+// knows. Those that are scaled away would still answer while they drain.
+func killed(name string) func(context.Context, *run) error {
+	return func(ctx context.Context, r *run) error {
+		begin := func() error {
+			return errors.Join(r.killAll(ctx, name), scaledTo(stackName+"_"+name, 0)(ctx, r))
 		}
-		if err := r.strike(fmt.Sprintf("scale %s to %d", service, left), func() error { return scale(left) }); err != nil {
-			return err
+		return r.untilCalled(ctx, "SIGKILL to each replica of "+name+", and none in their place", begin)
+	}
+}
+
+// untilCalled makes a fault of missing tasks, waits for the page, and for all of them.
+func (r *run) untilCalled(ctx context.Context, what string, begin func() error) error {
+	if err := r.strike(what, begin); err != nil {
+		return err
+	}
+	r.awaitPage(ctx)
+	r.mended = time.Now()
+	if err := r.drill.restore(ctx, r); err != nil {
+		return err
+	}
+	return r.recovered(ctx, "all replicas", nil)
+}
+
+// killAll ends the process of each replica.
+func (r *run) killAll(ctx context.Context, name string) (err error) {
+	for _, t := range r.before.running(name) {
+		engine, id, failed := r.cluster.container(ctx, r.before, t)
+		if failed == nil {
+			failed = kill(ctx, engine, id, "KILL")
 		}
-		r.awaitPage(ctx)
-		r.mended = time.Now()
-		r.say("scale %s to %d", service, all)
+		err = errors.Join(err, failed)
+	}
+	return err
+}
+
+// scaledTo scales a service, once a manager takes it.
+func scaledTo(service string, replicas int) func(context.Context, *run) error {
+	return func(ctx context.Context, r *run) error {
+		r.say("scale %s to %d", service, replicas)
 		var last error
-		err := wait.Until(ctx, patience, "the managers to take it", func() bool { last = scale(all); return last == nil })
-		if err != nil {
-			return errors.Join(err, last)
-		}
-		return r.recovered(ctx, "all replicas", nil)
+		err := wait.Until(ctx, patience, "the managers to take it", func() bool {
+			last = r.lab.do(ctx, "docker", "service", "scale", "--detach", fmt.Sprintf("%s=%d", service, replicas))
+			return last == nil
+		})
+		return errors.Join(err, last)
 	}
 }
 

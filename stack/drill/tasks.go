@@ -18,9 +18,13 @@ func hangTask(ctx context.Context, r *run) error { return r.signalTask(ctx, "STO
 
 func (r *run) signalTask(ctx context.Context, signal string) error {
 	return r.hurt(ctx, "SIG"+signal+" to one replica of the API", func(engine *client.Client, id string) error {
-		_, err := engine.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: signal})
-		return err
+		return kill(ctx, engine, id, signal)
 	})
+}
+
+func kill(ctx context.Context, engine *client.Client, id, signal string) error {
+	_, err := engine.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: signal})
+	return err
 }
 
 // oomTask takes a replica's memory away, so that the kernel ends it.

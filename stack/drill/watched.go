@@ -12,12 +12,12 @@ import (
 // heals, and are part of no other form.
 var watched = []drill{
 	{name: "old-system", what: "what was dead for five days: one process, a bug of the UI ends it", apart: true, quiet: true, prepare: deployOld, make: killOld, restore: deployNew},
-	{name: "api-dead", what: "no replica of the API is left", apart: true, make: scaled(stackName+"_api", 3, 0)},
-	{name: "web-dead", what: "no replica of the UI is left", apart: true, make: scaled(stackName+"_web", 3, 0)},
-	{name: "monitoring-dead", what: "both Prometheus end", apart: true, make: scaled("monitoring_prometheus", 2, 0)},
-	{name: "alertmanager-dead", what: "both Alertmanagers end", apart: true, make: scaled("monitoring_alertmanager", 2, 0)},
-	{name: "prometheus-dead", what: "one of the two Prometheus ends", apart: true, make: scaled("monitoring_prometheus", 2, 1)},
-	{name: "one-alertmanager", what: "one of the two Alertmanagers ends", apart: true, make: scaled("monitoring_alertmanager", 2, 1)},
+	{name: "api-dead", what: "no replica of the API lives", apart: true, make: killed("api"), restore: scaledTo(stackName+"_api", 3)},
+	{name: "web-dead", what: "no replica of the UI lives", apart: true, make: killed("web"), restore: scaledTo(stackName+"_web", 3)},
+	{name: "monitoring-dead", what: "both Prometheus end", apart: true, make: scaled("monitoring_prometheus", 0), restore: scaledTo("monitoring_prometheus", 2)},
+	{name: "alertmanager-dead", what: "both Alertmanagers end", apart: true, make: scaled("monitoring_alertmanager", 0), restore: scaledTo("monitoring_alertmanager", 2)},
+	{name: "prometheus-dead", what: "one of the two Prometheus ends", apart: true, make: scaled("monitoring_prometheus", 1), restore: scaledTo("monitoring_prometheus", 2)},
+	{name: "one-alertmanager", what: "one of the two Alertmanagers ends", apart: true, make: scaled("monitoring_alertmanager", 1), restore: scaledTo("monitoring_alertmanager", 2)},
 	{name: "crash-loop", what: "one replica of the API is killed whenever it runs", apart: true, make: killAgain},
 	{name: "replica-missing", what: "one replica of the API has no node to run on", apart: true, make: lasting("n3 may not run the API, nor another node two of it", noThirdNode), restore: anyNode},
 	{name: "database-full", what: "somebody else uses up the database's connections", apart: true, make: lasting("the connections are taken", do("db", "full")), restore: databaseReturned},
