@@ -71,7 +71,7 @@ func (a attempt) make(ctx context.Context, r *run) error {
 		args = append(args, "--set", strings.ReplaceAll(s, "STATE", r.lab.state))
 	}
 	var code int
-	err := r.strike("by the verb "+args[0], func() (err error) {
+	err := r.strikeOnce("by the verb "+args[0], func() (err error) {
 		code, err = r.deployVerb(ctx, a, args, &record)
 		return err
 	})
