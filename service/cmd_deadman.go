@@ -77,7 +77,7 @@ func (f *deadmanFlags) define(flags *flag.FlagSet) {
 	flags.StringVar(&f.addr, "addr", ":9095", "where it listens")
 	flags.DurationVar(&f.opts.Timeout, "timeout", time.Minute, "page after so long without a heartbeat")
 	flags.DurationVar(&f.opts.Confirm, "confirm", 30*time.Second,
-		"how long the heartbeat has to outlive an all-clear; more than Prometheus's resend delay and two heartbeats, or none is told")
+		"how long heartbeats have to go on after an all-clear before it is told; less than the resend delay and two heartbeats, and none ever is")
 	flags.DurationVar(&f.opts.Settle, "settle", 2*time.Minute, "how long an all-clear waits after the heartbeat is back from a pause")
 	flags.StringVar(&f.pageURL, "page-url", "", "post pages as JSON to this `URL`")
 	flags.StringVar(&f.pageURLFile, "page-url-file", "", "the same from a `FILE`, if it is a secret")

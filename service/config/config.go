@@ -39,7 +39,7 @@ type Config struct {
 	MaxInFlight         int           `env:"MAX_IN_FLIGHT" envDefault:"512" doc:"requests in work on one surface before 503 is answered"`
 	Maintenance         bool          `env:"MAINTENANCE" envDefault:"false" doc:"answer 503 with Retry-After to everything but /static/; run.sh maintenance sets it"`
 	Drain               time.Duration `env:"DRAIN" envDefault:"5s" doc:"how long requests are still served after SIGTERM, each with Connection: close"`
-	DrainMost           time.Duration `env:"DRAIN_MOST" envDefault:"0s" doc:"and at most, while new connections come: somebody has not heard yet that this replica leaves; 0s: DRAIN"`
+	DrainMost           time.Duration `env:"DRAIN_MOST" envDefault:"0s" doc:"the limit of a drain, which goes on while new connections still arrive; 0s: not beyond DRAIN"`
 	TaskSlot            string        `env:"TASK_SLOT" doc:"which replica of its service this is, for the log and /status; stack.yml sets it"`
 	NodeName            string        `env:"NODE_NAME" doc:"the machine that it runs on, for the log and /status; stack.yml sets it"`
 	DashboardsURL       string        `env:"DASHBOARDS_URL" doc:"Grafana, a link of /status"`
@@ -87,6 +87,10 @@ func readFiles(environ []string) (map[string]string, error) {
 			continue
 		}
 		vars[name] = strings.TrimSpace(string(content))
+		// Taken for not set, it would mean the default: for the simulator's the public password.
+		if vars[name] == "" {
+			wrong = append(wrong, fmt.Errorf("%s_FILE: there is nothing in it", name))
+		}
 	}
 	return vars, errors.Join(wrong...)
 }

@@ -52,6 +52,7 @@ func TestErrorsNameTheVariableAndNotTheValue(t *testing.T) {
 	}{
 		{[]string{"SESSION_KEY=hunter2", "SESSION_KEY_FILE=" + path}, "SESSION_KEY and SESSION_KEY_FILE"},
 		{[]string{"SESSION_KEY_FILE=/does/not/exist"}, "SESSION_KEY_FILE"},
+		{[]string{"SIMULATOR_CREDENTIALS_FILE=" + file(t, " \n")}, "SIMULATOR_CREDENTIALS_FILE"}, // not the default, which is public
 		{[]string{"DATABASE_POOL=hunter2"}, "DATABASE_POOL"},
 		{[]string{"DRAIN=hunter2"}, "DRAIN"},
 		{[]string{"LOG_LEVEL=hunter2"}, "LOG_LEVEL"},
