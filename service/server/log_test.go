@@ -39,6 +39,19 @@ func TestTheLogHasOnlyTheParametersThatWeKnow(t *testing.T) {
 	}
 }
 
+// Docker cuts a line of more than 16 KiB into pieces, none of which is JSON.
+func TestARequestIsOneLineWhateverItsMethod(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	surface := NewAPI(simapi.New(nil, nil, simapi.NewLatest(nil, nil), "u:p"), SurfaceOptions{
+		Log: zerolog.New(&log), Registerer: prometheus.NewRegistry(), MaxInFlight: 10,
+	})
+	surface.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(strings.Repeat("M", 16<<10), "/msgs", http.NoBody))
+	if want := `"method":"` + strings.Repeat("M", longestMethod) + `…"`; log.Len() > 1<<10 || !strings.Contains(log.String(), want) {
+		t.Errorf("%d bytes of log, want some hundred, with %s:\n%.2000s", log.Len(), want, log.String())
+	}
+}
+
 func TestRefusalsAreEventsThatAreBounded(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

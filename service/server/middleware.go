@@ -73,7 +73,7 @@ func accessLog(log zerolog.Logger) echo.MiddlewareFunc {
 				refused.Warn().
 					Str("event", "unauthorized").
 					Str("request_id", id).
-					Str("method", c.Request().Method).
+					Str("method", clip(c.Request().Method, longestMethod)).
 					Str("route", c.Path()).
 					Int("status", status).
 					Msg("refused")
@@ -84,9 +84,9 @@ func accessLog(log zerolog.Logger) echo.MiddlewareFunc {
 				err = nil
 			}
 			log.WithLevel(levelOf(status, c.Path())).
-				Err(err).
+				Err(clipped(err)).
 				Str("request_id", id).
-				Str("method", c.Request().Method).
+				Str("method", clip(c.Request().Method, longestMethod)).
 				Str("route", c.Path()).
 				Str("uri", shown(c.Request().URL)).
 				Int("status", status).
@@ -144,9 +144,17 @@ func clip(text string, longest int) string {
 	return text
 }
 
+// clipped is for an error that may hold what a client sent.
+func clipped(err error) error {
+	if err == nil || len(err.Error()) <= longestPanic {
+		return err
+	}
+	return errors.New(clip(err.Error(), longestPanic))
+}
+
 // Together these keep the line below the 16 KiB at which Docker cuts it into pieces, none of which
-// is JSON: nobody would find it by its request.
-const longestPanic, longestStack = 1 << 10, 10 << 10
+// is JSON: nobody would find it by its request. net/http takes any word for a method.
+const longestMethod, longestPanic, longestStack = 20, 1 << 10, 10 << 10
 
 // recoverPanic turns a panic into an error: a bug costs one request a 500. It
 // counts and logs those that the store has caught, too.
