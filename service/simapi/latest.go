@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"sync"
 
+	"minitwit/service/minitwit"
+
 	"github.com/labstack/echo/v4"
 )
 
@@ -48,7 +50,7 @@ func (l *Latest) record(param string) (wait func(context.Context) error) {
 		case <-b.done:
 			return b.err
 		case <-ctx.Done():
-			return ctx.Err()
+			return minitwit.Unavailable(ctx.Err())
 		}
 	}
 }

@@ -176,6 +176,19 @@ func TestAFailedUpdateIsToldToAllThatWait(t *testing.T) {
 	}
 }
 
+// The client is told to come again: the update goes on, and fails nobody.
+func TestWhoCannotWaitForLatestIsToldToTryAgain(t *testing.T) {
+	t.Parallel()
+	g := &gate{pass: make(chan error)}
+	wait := NewLatest(nil, g.write).record("9")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := minitwit.CodeOf(wait(ctx)); got != minitwit.CodeUnavailable {
+		t.Errorf("code %q, want %q", got, minitwit.CodeUnavailable)
+	}
+	g.pass <- nil
+}
+
 func TestWhatIsNoIntegerIsNotRecorded(t *testing.T) {
 	t.Parallel()
 	l := NewLatest(nil, func(_ context.Context, v int64) error {
