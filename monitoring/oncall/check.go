@@ -49,7 +49,7 @@ const (
 // the same time they are what to mend. Alertmanager's inhibitions say the same.
 var causes = []string{"DatabaseDown", "QuorumLost", "NodeDown", "EndpointDown", "ReplicasBelowQuorum"}
 
-// alert is which one it is, or would be: runbooks are named after them.
+// alert is the name of the alert that tells of the same, after which its runbook is named.
 func (c check) alert() string { return strings.TrimSuffix(path.Base(c.Runbook), ".md") }
 
 // calm is what nobody has to look at.

@@ -187,7 +187,7 @@ func TestAReceiverThatRefusesIsNamed(t *testing.T) {
 	expect(t, all, "deadman "+dead+"/webhook", broken, "failed: Service Unavailable", "")
 	// People read the same.
 	got = oncall(t, nil, "page-test", "--alertmanager", alertmanager, "--deadman", dead, "--timeout", "3s")
-	if got.code != exitBroken || !strings.HasPrefix(got.out, "THE PAGE DID NOT GET THROUGH: ") {
+	if got.code != exitBroken || !strings.HasPrefix(got.out, "NOT PROVEN THAT A PAGE GETS THROUGH: ") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -277,7 +277,7 @@ func TestAnAlertmanagerThatIsAwayIsSaid(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	got = oncall(t, nil, "page-test", "--alertmanager", away, "--deadman", "http://"+freeport.For(t))
-	if got.code != exitBroken || !strings.HasPrefix(got.out, "THE PAGE DID NOT GET THROUGH: 1 of 1") {
+	if got.code != exitBroken || !strings.HasPrefix(got.out, "NOT PROVEN THAT A PAGE GETS THROUGH: 1 of 1 ") {
 		t.Errorf("none is there: %+v", got)
 	}
 }

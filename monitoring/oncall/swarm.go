@@ -198,8 +198,8 @@ func (d *doctor) service(s swarm.Service, lists manager.Lists) check {
 		// Also during the seconds in which the Swarm replaces one: it is so, and goes away.
 		c.State, c.Runbook = broken, d.runbooks.of(tooFew(len(running), desired), "")
 		c.Since = nil // of the update
-		if failure != nil {
-			c.Since = dated(failure.Status.Timestamp)
+		if began := lastFailure(s, vacant(lists.Tasks, running)); began != nil && began.Status.Timestamp.After(update.Started) {
+			c.Since = dated(began.Status.Timestamp)
 		}
 	}
 	if failure != nil && c.State == broken {
@@ -237,6 +237,14 @@ func lastFailure(s swarm.Service, tasks []swarm.Task) (last *swarm.Task) {
 		}
 	}
 	return last
+}
+
+// vacant leaves out the tasks of slots in which one runs: what failed there has been replaced, and
+// does not date what is missing now.
+func vacant(tasks, running []swarm.Task) []swarm.Task {
+	return slices.DeleteFunc(slices.Clone(tasks), func(t swarm.Task) bool {
+		return slices.ContainsFunc(running, func(r swarm.Task) bool { return r.ServiceID == t.ServiceID && r.Slot == t.Slot })
+	})
 }
 
 // did says what somebody did to a service last.

@@ -226,6 +226,28 @@ func undo(t *testing.T, l manager.Lists) string {
 }
 
 // The verb goes back with the product alone.
+// What failed last week and was replaced then says nothing of a replica that is missing now.
+func TestWhatHasBeenReplacedDatesNothing(t *testing.T) {
+	t.Parallel()
+	l := whole(t)
+	missing := task(&l)
+	missing.Status = swarm.TaskStatus{State: swarm.TaskStateFailed, Err: "now", Timestamp: time.Now().Add(-time.Minute)}
+	other := *task(&l)
+	for _, t := range l.Tasks {
+		if t.ServiceID == missing.ServiceID && t.Slot != missing.Slot && t.DesiredState == swarm.TaskStateRunning {
+			other = t
+		}
+	}
+	other.ID, other.DesiredState = "replaced", swarm.TaskStateShutdown
+	other.Status = swarm.TaskStatus{State: swarm.TaskStateFailed, Err: "replaced", Timestamp: time.Now()}
+	l.Tasks = append(l.Tasks, other)
+	for _, c := range askSwarmOf(t, engine(t, l)) {
+		if c.Case == "service minitwit_api" && (c.Since == nil || time.Since(*c.Since) < time.Minute) {
+			t.Errorf("since %v, want a minute ago: %s", c.Since, c.Found)
+		}
+	}
+}
+
 func TestWhatTakesTheLastChangeBack(t *testing.T) {
 	t.Parallel()
 	l := whole(t)
