@@ -120,7 +120,7 @@ func (p printer) print(found []entry) error {
 			fmt.Fprintln(p.out, e.raw)
 			continue
 		}
-		fmt.Fprintf(p.out, "%s  %-16s  %-7s  %s%s\n", e.time.Local().Format("2006-01-02 15:04:05.000"),
+		fmt.Fprintf(p.out, "%s  %-16s  %-7s  %s%s\n", e.time.UTC().Format("2006-01-02 15:04:05.000Z"),
 			e.service, e.level, harmless(e.message), e.rest())
 		if stack, ok := e.fields["stack"].(string); ok {
 			for line := range strings.Lines(stack) {

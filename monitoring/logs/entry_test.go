@@ -54,7 +54,7 @@ func printed(t *testing.T, raw bool, lines ...string) string {
 	var out strings.Builder
 	var found []entry
 	for _, line := range lines {
-		found = append(found, parse(line, "minitwit_web.1", time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.Local)))
+		found = append(found, parse(line, "minitwit_web.1", time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)))
 	}
 	if err := (printer{out: bufio.NewWriter(&out), raw: raw}).print(found); err != nil {
 		t.Fatal(err)
@@ -70,11 +70,11 @@ func TestALineForPeople(t *testing.T) {
 		panicked = `{"level":"error","stack":"goroutine 1\n\tmain.go:3\n","message":"panic"}`
 	)
 	got := printed(t, false, request, panicked, "not JSON")
-	want := `2026-01-02 03:04:05.678  minitwit_api.3    info     request  error=""  ids=[1,2]  node=n1  request_id=r1  status=200  uri="/a b"
-2026-01-02 03:04:05.678  minitwit_web.1    error    panic
+	want := `2026-01-02 03:04:05.678Z  minitwit_api.3    info     request  error=""  ids=[1,2]  node=n1  request_id=r1  status=200  uri="/a b"
+2026-01-02 03:04:05.678Z  minitwit_web.1    error    panic
     goroutine 1
     	main.go:3
-2026-01-02 03:04:05.678  minitwit_web.1    unknown  not JSON
+2026-01-02 03:04:05.678Z  minitwit_web.1    unknown  not JSON
 `
 	if got != want {
 		t.Errorf("printed\n%swant\n%s", got, want)

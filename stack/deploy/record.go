@@ -46,7 +46,7 @@ const (
 
 const sha256Prefix = "sha256:"
 
-// blame writes down what a deploy failed of, if it did.
+// blame writes down why a deploy failed, if it did.
 func (r *record) blame(failed error) {
 	var f failure
 	if errors.As(failed, &f) {
@@ -184,7 +184,7 @@ func forgetOld(ctx context.Context, m *managers, stack string) error {
 // writeReleases prints the history as a table.
 func writeReleases(out io.Writer, all []keptRecord) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "WHEN\tVERSION\tDIGEST\tRESULT\tSECONDS\tBY\tWHY")
+	fmt.Fprintln(w, "WHEN (UTC)\tVERSION\tDIGEST\tRESULT\tSECONDS\tBY\tWHY")
 	for _, r := range all {
 		var seconds float64
 		for _, s := range r.Seconds {
@@ -194,7 +194,7 @@ func writeReleases(out io.Writer, all []keptRecord) error {
 		if r.Caught != "" {
 			why = r.Caught + ": " + why
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0f\t%s\t%.100s\n", r.At.Local().Format("2006-01-02 15:04"), r.Version, short(r.Image), r.Result, seconds, r.By, why)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0f\t%s\t%.100s\n", r.At.UTC().Format("2006-01-02 15:04"), r.Version, short(r.Image), r.Result, seconds, r.By, why)
 	}
 	return w.Flush()
 }
