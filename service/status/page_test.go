@@ -200,7 +200,7 @@ func TestAPoolThatIsUsedUpIsNamedInTime(t *testing.T) {
 	if took := time.Since(start); took > deadline/2 {
 		t.Errorf("it took %v, want about 1 s", took)
 	}
-	want := []string{"the pool api is used up", "it does not answer: no answer within 1s"}
+	want := []string{"the pool api is used up", "it does not answer: no answer in time"}
 	if got.State != status.Critical || !cmp.Equal(got.Notes, want) {
 		t.Errorf("%s %q, want CRITICAL %q", got.State, got.Notes, want)
 	}

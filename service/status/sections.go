@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -32,7 +31,7 @@ const mostRefusals = 8
 // users are told.
 func reason(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("no answer within %v", patience)
+		return "no answer in time"
 	}
 	if e, ok := errors.AsType[*minitwit.Error](err); ok && e.Err != nil {
 		return e.Err.Error()
