@@ -39,7 +39,7 @@ func stop(match func(*replica) bool) func(context.Context, *world) error {
 
 func start(match func(*replica) bool) func(context.Context, *world) error {
 	return func(_ context.Context, w *world) (err error) {
-		w.replicas.each(match, func(r *replica) { err = joined(err, r.process.start()) })
+		w.replicas.each(match, func(r *replica) { err = errors.Join(err, r.process.start()) })
 		return err
 	}
 }
@@ -55,7 +55,7 @@ func withFault(service, name string) func(context.Context, *world) error {
 			if name != "" {
 				r.process.argv[0], r.process.env = w.bin["faults"], append(r.process.env, "MINITWIT_FAULT="+name)
 			}
-			err = joined(err, r.process.start())
+			err = errors.Join(err, r.process.start())
 		})
 		return err
 	}
@@ -145,11 +145,11 @@ func loseNode(_ context.Context, w *world) error {
 // fault has to find what this one found.
 func returnNode(_ context.Context, w *world) (err error) {
 	for _, m := range w.mesh {
-		err = joined(err, m.open("n3"))
+		err = errors.Join(err, m.open("n3"))
 	}
 	w.manager.change(func(m *manager) { m.down = nil })
 	w.replicas.each(func(r *replica) bool { return r.slot == 3 }, func(r *replica) { w.replicas.move(r, "n3") })
-	return joined(err, w.programs["node.3"].start())
+	return errors.Join(err, w.programs["node.3"].start())
 }
 
 // kill ends programs that watch. They stay down until revive, or until renew starts all anew.
@@ -165,7 +165,7 @@ func kill(names ...string) func(context.Context, *world) error {
 func revive(names ...string) func(context.Context, *world) error {
 	return func(_ context.Context, w *world) (err error) {
 		for _, name := range names {
-			err = joined(err, w.programs[name].start())
+			err = errors.Join(err, w.programs[name].start())
 		}
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -46,8 +45,6 @@ func every(interval time.Duration, do func()) (stop func()) {
 	}()
 	return func() { close(done); <-ended }
 }
-
-func joined(err, more error) error { return errors.Join(err, more) }
 
 // without gives an environment, or a command line, that lacks a variable or a flag.
 func without(words []string, prefix string) []string {

@@ -134,8 +134,11 @@ func (w *world) startReplicas(context.Context) error {
 	}
 	// Made, not started: that is for five-days.
 	alone, err := w.replicas.addAlone(w.bin["faults"], w.dir)
+	if err != nil {
+		return err
+	}
 	w.programs["alone"] = alone
-	return err
+	return nil
 }
 
 func (w *world) startMesh(context.Context) error {
