@@ -83,7 +83,7 @@ func (d *deployment) verbRollback(ctx context.Context, f flags, out io.Writer) e
 // was tried there and nothing else. Where a version is named, it has to be that one.
 func (d *deployment) verbPromote(ctx context.Context, f flags, out io.Writer) error {
 	if len(f.rest) < 1 || len(f.rest) > 2 {
-		return failure{exitUsage, "promote", errors.New("from which place to which? As staging production")}
+		return d.report(f, out, failure{exitUsage, "promote", errors.New("from which place to which? As staging production")})
 	}
 	r, err := d.running(ctx)
 	if err != nil {
