@@ -23,6 +23,7 @@ build() {
 	step "building bin/minitwit ($(version))"
 	mkdir -p "$ROOT/bin"
 	yours "$ROOT/bin"
+	find "$ROOT/bin" -name 'minitwit.new.*' -mmin +60 -delete # of builds that were interrupted
 	# -buildvcs=false: the version is stamped below, and git refuses to answer
 	# go in a clone that belongs to another user.
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "$(stamps)" -o "$BIN.new.$$" ./service ||

@@ -2,8 +2,8 @@
 # What every verb needs: how it speaks, how it fails, the folder it may write
 # to, and the lock that keeps two of them apart.
 
-# STATE holds all that the verbs make, but for bin/: nothing outside the clone
-# changes, so a clone is removed by removing its folder.
+# STATE holds what the verbs make, but for bin/, the folders of places (config init), and what root
+# keeps in /var/lib and /var/cache: `clean --data` and `lab down --cache` remove that.
 STATE=$ROOT/.local
 # shellcheck disable=SC2034 # read by the family files
 BIN=$ROOT/bin/minitwit

@@ -81,6 +81,7 @@ cmd_image() {
 	[[ -z $changes ]] || die 'there are changes that are in no commit: an image has to be a commit'
 	build
 	mkdir -p "$RELEASES"
+	yours "$RELEASES"
 	step 'writing down its modules'
 	go tool -modfile="$ROOT/tools/sbom/go.mod" cyclonedx-gomod bin -json -std -version "$(version)" \
 		-output "$RELEASES/$(version).cdx.json" "$BIN" >&2 || die 'its modules could not be written down'
@@ -130,8 +131,11 @@ cmd_smoke() {
 	step 'a scenario, while all replicas are started anew'
 	"$ROOT/scripts/run.sh" restart "$place" 2>"$STATE/log/restart.log" &
 	restart=$!
+	# Whoever ends us ends it, too: it knows how to leave a place.
+	trap 'kill "$restart" 2>/dev/null; wait "$restart"' EXIT
 	where_users_are "$place" "$BIN" simulate --url "$PLACE_API" --workers 16 --rate "$(setting "$place" SMOKE_RATE 200)" \
 		--limit "$(setting "$place" SMOKE_ACTIONS 0)" --timeout "$(setting "$place" SMOKE_PATIENCE 300ms)" >&2 || status=$?
+	trap - EXIT
 	wait "$restart" || failed_with "$STATE/log/restart.log" 'the replicas could not be started anew'
 	((status == 0)) || die "$place failed its users while its replicas were started anew"
 	step "$place does what its users want"
@@ -174,6 +178,7 @@ cmd_release() {
 
 image_of() {
 	mkdir -p "$RELEASES"
+	yours "$RELEASES"
 	"$ROOT/scripts/run.sh" image "$1" >"$RELEASES/$(version).image"
 }
 

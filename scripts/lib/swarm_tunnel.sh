@@ -33,10 +33,10 @@ tunnel_port() { tr ' ' '\n' <<<"$TUNNELS" | sed -n "s/^$1://p"; }
 # shellcheck disable=SC2016 # for the other side
 tunnel_containers() {
 	act "$1" <<'TEXT' || note "$1 does not answer: $(complaint)"
-$root docker network inspect -f '{{range $id, $c := .Containers}}{{$id}} {{$c.IPv4Address}}{{"\n"}}{{end}}' docker_gwbridge |
+$root timeout 20 docker network inspect -f '{{range $id, $c := .Containers}}{{$id}} {{$c.IPv4Address}}{{"\n"}}{{end}}' docker_gwbridge |
 	while read -r id address; do
 		[ -n "$address" ] || continue
-		name=$($root docker inspect -f '{{index .Config.Labels "com.docker.swarm.service.name"}}' "$id" 2>/dev/null) || continue
+		name=$($root timeout 20 docker inspect -f '{{index .Config.Labels "com.docker.swarm.service.name"}}' "$id" 2>/dev/null) || continue
 		echo "${name##*_} ${address%/*}"
 	done
 TEXT

@@ -218,11 +218,11 @@ smoke_ended() {
 	as_run lab down
 }
 
-# as_run VERB… is this program as root, with the Go that we found, for a lab whose time
-# limits suit a slow machine.
+# as_run VERB… is this program as root, with the Go that we found and a home of its own, for a lab
+# whose time limits suit a slow machine.
 as_run() {
 	local name kept=()
-	for name in PATH HOME GOTOOLCHAIN GOPROXY GOPRIVATE GOFLAGS http_proxy https_proxy no_proxy; do
+	for name in PATH GOTOOLCHAIN GOPROXY GOPRIVATE GOFLAGS http_proxy https_proxy no_proxy; do
 		[[ -z ${!name:-} ]] || kept+=("$name=${!name}") # sudo drops them
 	done
 	as_root env "${kept[@]}" LAB_CHECK_INTERVAL=60s LAB_DATABASE_TIMEOUT=4s LAB_EDGE_CHECK_INTERVAL=3s "$ROOT/scripts/run.sh" "$@"
