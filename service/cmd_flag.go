@@ -18,7 +18,7 @@ import (
 // flagCommand is the moderator's tool. On Swarm it is run beside a replica, by docker exec,
 // and has that replica's settings.
 func flagCommand(ctx context.Context, args []string, std stdio) error {
-	flags := newFlags(std, "flag [--undo] ID…", `
+	flags := newFlags(std, "flag [--undo] ID… | --list", `
 Hides the messages of those ids from all lists; --undo shows them again. --list
 prints the newest messages with their ids. Needs DATABASE_URL.`)
 	undo := flags.Bool("undo", false, "show the messages again")

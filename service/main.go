@@ -1,6 +1,6 @@
 // Command minitwit is the whole service in one binary: it serves the web UI and
-// the simulator API, migrates the database, checks health, hides messages and
-// plays the simulator.
+// the simulator API, migrates the database, checks health, hides messages, plays
+// the simulator, and watches from within (canary) and from outside (deadman).
 package main
 
 import (

@@ -1,6 +1,7 @@
 // Command swarm-exporter tells Prometheus what the engine's own metrics leave out
 // (moby#43013): how many tasks of each service should run and do, how updates end,
-// and how the nodes are. It asks a manager at each scrape and keeps no copy.
+// and how the nodes are. It asks a manager at each scrape, and keeps the answer
+// for a second.
 //
 // It changes nothing. Its counters begin at zero with each start: what happened before it,
 // or while it was away, is in none of them.

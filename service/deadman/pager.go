@@ -136,8 +136,8 @@ func (q *queue) run(ctx context.Context) {
 }
 
 // deliver tries until the page is taken or can never be: a page that is lost is
-// the worst, but one that no attempt can bring holds up those behind it. Only after
-// the end of ctx it gives up, and reports false.
+// the worst, but one that no attempt can bring holds up those behind it. It gives
+// up only once ctx has ended, and reports false.
 func (q *queue) deliver(ctx context.Context, p Page) bool {
 	for wait := time.Second; ; wait = min(2*wait, maxBackoff) {
 		status, err := q.post(context.WithoutCancel(ctx), p)

@@ -77,7 +77,7 @@ func CodeOf(err error) Code {
 	return CodeInternal
 }
 
-// Errors with a fixed text that clients of the old system compare.
+// Errors with a fixed text. Those of the old system, which its clients compare, stay as they are.
 var (
 	ErrNoUsername      = &Error{Code: CodeInvalid, Message: "You have to enter a username"}
 	ErrNoEmail         = &Error{Code: CodeInvalid, Message: "You have to enter a valid email address"}

@@ -22,7 +22,7 @@ type Health struct {
 
 // Health asks for one row.
 func (s *Store) Health(ctx context.Context) (Health, error) {
-	// What is a client and what the server's own is not shown of other roles.
+	// Of other roles' sessions backend_type is NULL: they count as clients.
 	const q = `
 		WITH client AS (
 			SELECT pid, datname, usename, xact_start FROM pg_stat_activity

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// maxConnections is of a surface. One that lies idle takes some 20 KiB until idleTimeout.
+// maxConnections is the limit of each surface. One that lies idle takes some 20 KiB until idleTimeout.
 const maxConnections = 2048
 
 // limitConnections closes what is too much as soon as it comes. Health checks come from the

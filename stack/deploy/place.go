@@ -132,7 +132,7 @@ func (p place) findSecrets() error {
 	return errors.Join(wrong...)
 }
 
-// hashConfigs fills in what the name of a config ends in that comes from the clone. Kept in
+// hashConfigs sets the hash that ends the name of a config whose file is the clone's. Kept in
 // place.env it would be that of an older clone, which Swarm refuses in the middle of a deploy.
 func (p place) hashConfigs() error {
 	content, err := os.ReadFile(filepath.Join(p.repo, "stack/edge/haproxy.cfg"))

@@ -12,7 +12,7 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// stackName is under which the lab deploys.
+// stackName is the stack that the lab deploys.
 const stackName = "minitwit"
 
 // A condition is asked for every pollEvery, or less often, so that the looks take at most a

@@ -38,7 +38,7 @@ type result struct {
 	Took     seconds  `json:"took_s"`
 }
 
-// name is under which a result stands in tables: variants are cases of their own.
+// name is the result's in tables: variants are cases of their own.
 func (r result) name() string {
 	name := r.Case
 	if r.Via == "edge" {
