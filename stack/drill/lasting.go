@@ -53,37 +53,27 @@ func backupAt(when string) func(context.Context, *run) error {
 	return do("ssh", "n1", "date -d '"+when+"' '+minitwit_backup_last_success_timestamp_seconds %s' >/var/lib/node_exporter/backup.prom")
 }
 
-// scaled takes some or all of a service's tasks away, until on-call knows. Its drill's restore is
-// scaledTo.
-func scaled(service string, left int) func(context.Context, *run) error {
+// absent makes a lasting fault of tasks that are not there, and waits for all of them at its end.
+func absent(what string, begin func(context.Context, *run) error) func(context.Context, *run) error {
 	return func(ctx context.Context, r *run) error {
-		begin := func() error { return scaledTo(service, left)(ctx, r) }
-		return r.untilCalled(ctx, fmt.Sprintf("scale %s to %d", service, left), begin)
-	}
-}
-
-// killed ends all replicas of a service without a word, and none takes their place until on-call
-// knows. Those that are scaled away would still answer while they drain.
-func killed(name string) func(context.Context, *run) error {
-	return func(ctx context.Context, r *run) error {
-		begin := func() error {
-			return errors.Join(r.killAll(ctx, name), scaledTo(stackName+"_"+name, 0)(ctx, r))
+		if err := lasting(what, begin)(ctx, r); err != nil {
+			return err
 		}
-		return r.untilCalled(ctx, "SIGKILL to each replica of "+name+", and none in their place", begin)
+		return r.recovered(ctx, "all replicas", nil)
 	}
 }
 
-// untilCalled makes a fault of missing tasks, waits for the page, and for all of them.
-func (r *run) untilCalled(ctx context.Context, what string, begin func() error) error {
-	if err := r.strike(what, begin); err != nil {
-		return err
-	}
-	r.awaitPage(ctx)
-	r.mended = time.Now()
-	if err := r.drill.restore(ctx, r); err != nil {
-		return err
-	}
-	return r.recovered(ctx, "all replicas", nil)
+// scaled takes some or all of a service's tasks away.
+func scaled(service string, left int) func(context.Context, *run) error {
+	return absent(fmt.Sprintf("scale %s to %d", service, left), scaledTo(service, left))
+}
+
+// killed ends all replicas of a service without a word, and none takes their place. Those that
+// are scaled away would still answer while they drain.
+func killed(name string) func(context.Context, *run) error {
+	return absent("SIGKILL to each replica of "+name+", and none in their place", func(ctx context.Context, r *run) error {
+		return errors.Join(r.killAll(ctx, name), scaledTo(stackName+"_"+name, 0)(ctx, r))
+	})
 }
 
 // killAll ends the process of each replica.
@@ -101,7 +91,6 @@ func (r *run) killAll(ctx context.Context, name string) (err error) {
 // scaledTo scales a service, once a manager takes it.
 func scaledTo(service string, replicas int) func(context.Context, *run) error {
 	return func(ctx context.Context, r *run) error {
-		r.say("scale %s to %d", service, replicas)
 		var last error
 		err := wait.Until(ctx, patience, "the managers to take it", func() bool {
 			last = r.lab.do(ctx, "docker", "service", "scale", "--detach", fmt.Sprintf("%s=%d", service, replicas))
