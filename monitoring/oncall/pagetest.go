@@ -69,7 +69,7 @@ func pageTestCommand(ctx context.Context, args []string, std stdio) (int, error)
 	}
 	if bad := len(checks) - count(checks, fine); bad > 0 {
 		code, verdict.OK, verdict.State = exitBroken, false, broken
-		verdict.Found = fmt.Sprintf("NOT PROVEN THAT A PAGE GETS THROUGH: %d of %d checks failed", bad, len(checks))
+		verdict.Found = fmt.Sprintf("NOT PROVEN THAT A PAGE GETS THROUGH: %d of %d checks did not pass", bad, len(checks))
 	}
 	return code, report(std, p.json, checks, verdict)
 }

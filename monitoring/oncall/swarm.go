@@ -239,11 +239,13 @@ func lastFailure(s swarm.Service, tasks []swarm.Task) (last *swarm.Task) {
 	return last
 }
 
-// vacant leaves out the tasks of slots in which one runs: what failed there has been replaced, and
-// does not date what is missing now.
+// vacant leaves out the tasks of places in which one runs, of a slot or, where a service is global,
+// of a node: what failed there has been replaced, and does not date what is missing now.
 func vacant(tasks, running []swarm.Task) []swarm.Task {
 	return slices.DeleteFunc(slices.Clone(tasks), func(t swarm.Task) bool {
-		return slices.ContainsFunc(running, func(r swarm.Task) bool { return r.ServiceID == t.ServiceID && r.Slot == t.Slot })
+		return slices.ContainsFunc(running, func(r swarm.Task) bool {
+			return r.ServiceID == t.ServiceID && r.Slot == t.Slot && (t.Slot != 0 || r.NodeID == t.NodeID)
+		})
 	})
 }
 

@@ -225,7 +225,6 @@ func undo(t *testing.T, l manager.Lists) string {
 	return got[slices.IndexFunc(got, func(c check) bool { return c.Case == lastChange })].undo
 }
 
-// The verb goes back with the product alone.
 // What failed last week and was replaced then says nothing of a replica that is missing now.
 func TestWhatHasBeenReplacedDatesNothing(t *testing.T) {
 	t.Parallel()
@@ -248,6 +247,15 @@ func TestWhatHasBeenReplacedDatesNothing(t *testing.T) {
 	}
 }
 
+func TestAGlobalServiceHasAPlaceOnEachNode(t *testing.T) {
+	t.Parallel()
+	on := func(node string) swarm.Task { return swarm.Task{ServiceID: "edge", NodeID: node} }
+	if got := vacant([]swarm.Task{on("n1"), on("n2")}, []swarm.Task{on("n1")}); len(got) != 1 || got[0].NodeID != "n2" {
+		t.Errorf("vacant is %+v, want n2 alone", got)
+	}
+}
+
+// The verb goes back with the product alone.
 func TestWhatTakesTheLastChangeBack(t *testing.T) {
 	t.Parallel()
 	l := whole(t)
