@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -49,6 +50,17 @@ func TestARequestIsOneLineWhateverItsMethod(t *testing.T) {
 	surface.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(strings.Repeat("M", 16<<10), "/msgs", http.NoBody))
 	if want := `"method":"` + strings.Repeat("M", longestMethod) + `…"`; log.Len() > 1<<10 || !strings.Contains(log.String(), want) {
 		t.Errorf("%d bytes of log, want some hundred, with %s:\n%.2000s", log.Len(), want, log.String())
+	}
+}
+
+func TestWhatAnErrorRepeatsIsCut(t *testing.T) {
+	t.Parallel()
+	short := errors.New("away")
+	if clipped(nil) != nil || clipped(short) != short { //nolint:errorlint // the very same
+		t.Error("what is short does not stay as it is")
+	}
+	if got := len(clipped(errors.New(strings.Repeat("x", 16<<10))).Error()); got > longestPanic+len("…") {
+		t.Errorf("%d bytes, want %d", got, longestPanic)
 	}
 }
 

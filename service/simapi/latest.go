@@ -5,9 +5,9 @@ import (
 	"strconv"
 	"sync"
 
-	"minitwit/service/minitwit"
-
 	"github.com/labstack/echo/v4"
+
+	"minitwit/service/minitwit"
 )
 
 // Latest records the number of the simulator's last action. It lives in the
