@@ -132,7 +132,7 @@ cmd_smoke() {
 	"$ROOT/scripts/run.sh" restart "$place" 2>"$STATE/log/restart.log" &
 	restart=$!
 	# Whoever ends us ends it, too: it knows how to leave a place.
-	trap 'kill "$restart" 2>/dev/null; wait "$restart"' EXIT
+	trap 'kill "$restart" 2>/dev/null && wait "$restart" || true' EXIT
 	where_users_are "$place" "$BIN" simulate --url "$PLACE_API" --workers 16 --rate "$(setting "$place" SMOKE_RATE 200)" \
 		--limit "$(setting "$place" SMOKE_ACTIONS 0)" --timeout "$(setting "$place" SMOKE_PATIENCE 300ms)" >&2 || status=$?
 	trap - EXIT
