@@ -100,7 +100,7 @@ var faults = []fault{
 		also: []string{"QuorumAtRisk"}, make: loseNode, mend: returnNode,
 	},
 	{
-		// The rule waits 90 s, longer than an election.
+		// The rule waits 75 s, longer than an election.
 		name: "quorum-lost", what: "the Swarm has no leader", want: []string{"QuorumLost"}, aim: 2 * time.Minute,
 		make: leaderless(true), mend: leaderless(false),
 	},
