@@ -19,6 +19,7 @@ var survivors = map[string]string{
 	"DiskFillsSoon: 0 becomes -1 (1)":                   aByte,
 	"DiskFillsSoon: 0 becomes 1 (1)":                    aByte,
 	"DiskFillsSoon: < becomes <= (1)":                   aByte,
+	"EndpointDown: for becomes 1250ms (1)":              "it is evaluated every 5 s",
 	"NotificationsFailing: 1.5 becomes 1.35 (1)":        whole,
 	"NotificationsFailing: 1.5 becomes 1.65 (1)":        whole,
 	"QuorumLost: 0.5 becomes 0.45 (1)":                  "no share of fewer than nine nodes lies between",
