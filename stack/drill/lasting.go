@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -68,24 +69,33 @@ func scaled(service string, left int) func(context.Context, *run) error {
 	return absent(fmt.Sprintf("scale %s to %d", service, left), scaledTo(service, left))
 }
 
-// killed ends all replicas of a service without a word, and none takes their place. Those that
-// are scaled away would still answer while they drain.
+// killed takes all replicas of a service away, and kills them while they drain, when they would
+// still answer. Killed first, they would be started anew until a manager has taken the scale.
 func killed(name string) func(context.Context, *run) error {
-	return absent("SIGKILL to each replica of "+name+", and none in their place", func(ctx context.Context, r *run) error {
-		return errors.Join(r.killAll(ctx, name), scaledTo(stackName+"_"+name, 0)(ctx, r))
+	return absent("no more replicas of "+name+" wanted, and SIGKILL to each", func(ctx context.Context, r *run) error {
+		if err := scaledTo(stackName+"_"+name, 0)(ctx, r); err != nil {
+			return err
+		}
+		r.killAll(ctx, name)
+		return nil
 	})
 }
 
-// killAll ends the process of each replica.
-func (r *run) killAll(ctx context.Context, name string) (err error) {
+// killAll ends the process of each replica, all at once. One that is gone already is no failure.
+func (r *run) killAll(ctx context.Context, name string) {
+	var all sync.WaitGroup
 	for _, t := range r.before.running(name) {
-		engine, id, failed := r.cluster.container(ctx, r.before, t)
-		if failed == nil {
-			failed = kill(ctx, engine, id, "KILL")
-		}
-		err = errors.Join(err, failed)
+		all.Go(func() {
+			engine, id, err := r.cluster.container(ctx, r.before, t)
+			if err == nil {
+				err = kill(ctx, engine, id, "KILL")
+			}
+			if err != nil {
+				r.say("replica %d of %s: %v", t.Slot, name, err)
+			}
+		})
 	}
-	return err
+	all.Wait()
 }
 
 // scaledTo scales a service, once a manager takes it.

@@ -50,11 +50,11 @@ func TestWhatOnCallHeardIsJudged(t *testing.T) {
 		{
 			what: "an all-clear before the end", drill: "api-dead", mended: 90,
 			got: []notice{
-				said(start, 39, "page", "EndpointDown", "n1", true), // of the drill before
-				said(start, 40, "page", "EndpointDown", "", false), said(start, 80, "page", "EndpointDown", "", true),
+				said(start, 19, "page", "EndpointDown", "n1", true), // of the drill before
+				said(start, 20, "page", "EndpointDown", "", false), said(start, 80, "page", "EndpointDown", "", true),
 				said(start, 100, "page", "EndpointDown", "", true),
 			},
-			want:   heard{Page: "EndpointDown", After: after(40), Wrong: []string{"all-clear of EndpointDown after 80 s"}, AllClear: after(100)},
+			want:   heard{Page: "EndpointDown", After: after(20), Wrong: []string{"all-clear of EndpointDown after 80 s"}, AllClear: after(100)},
 			missed: []string{"wrong page: all-clear of EndpointDown after 80 s"},
 		},
 		{
