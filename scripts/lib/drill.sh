@@ -67,7 +67,7 @@ cmd_drill() {
 		exec "$ROOT/bin/drill" -history "$DRILL_HISTORY" -commit "$(product_commit)" "$@"
 		;;
 	esac
-	[[ " $* " != *' --pages '* ]] || export LAB_CHECK_INTERVAL=60s LAB_DATABASE_TIMEOUT=4s
+	[[ " $* " != *' --pages '* ]] || export LAB_CHECK_INTERVAL=60s LAB_CHECK_TIMEOUT=60s LAB_DATABASE_TIMEOUT=4s
 	((EUID == 0)) || die 'drills need root, as the lab does: sudo ./scripts/run.sh drill …'
 	make_state
 	lab_stands || lab_up
