@@ -97,9 +97,15 @@ lock() {
 		return
 	fi
 	exec 9>"$STATE/lock"
-	flock -n 9 && return
-	note 'waiting for another run.sh in this clone to finish'
-	flock -w 600 9 || die 'another run.sh in this clone has been busy for ten minutes'
+	take_lock 9 'another run.sh in this clone'
+}
+
+# take_lock FD WHO [SECONDS] waits for whoever may hold the lock of that descriptor, and says so.
+take_lock() {
+	local most=${3:-600}
+	flock -n "$1" && return
+	note "waiting for $2 to finish"
+	flock -w "$most" "$1" || die "$2 has been busy for $((most / 60)) minutes"
 }
 
 unlock() {

@@ -116,7 +116,7 @@ lab_up() {
 	lock
 	mkdir -p "$LAB_CACHE"
 	exec 8>"$LAB_CACHE/lock" # other clones make the same
-	flock 8
+	take_lock 8 "another clone that makes the nodes' files"
 	tree_up
 	disk_up
 	exec 8>&-
