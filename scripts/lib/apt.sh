@@ -56,7 +56,7 @@ debian() {
 	local tree=$1 log=$2 began=$SECONDS try
 	mkdir -p "${tree%/*}"
 	exec 7>"$tree.lock"
-	take_lock 7 "another clone that makes the same tree"
+	take_lock 7 'another clone that makes the same tree'
 	[[ ! -d $tree ]] || { exec 7>&- && return; }
 	for try in 1 2 3; do
 		rm -rf "$tree.new"

@@ -6,11 +6,12 @@
 # lab_logging up|down. It joins the network of the monitoring stack, or one of its own where
 # that is not up.
 lab_logging() {
-	local leader n alone=logs_monitoring deadline=$((SECONDS + 120))
+	local leader n alone=logs_monitoring deadline
 	lock
 	leader=$(first_answering)
 	if [[ $1 == down ]]; then
 		engine "$leader" stack rm logging >&2
+		deadline=$((SECONDS + 120))
 		until ! has_network "$leader" "$alone" || engine "$leader" network rm "$alone" >/dev/null 2>&1; do
 			((SECONDS < deadline)) || die "the network $alone is not given up"
 			sleep 1

@@ -8,7 +8,7 @@ DEADMAN=$OUTSIDE:9095
 
 # lab_monitoring up|down. The product goes on as it is.
 lab_monitoring() {
-	local deadline=$((SECONDS + 300))
+	local deadline
 	lock
 	if [[ $1 == down ]]; then
 		has_network "$(first_answering)" logs_monitoring || [[ -z $(engine "$(first_answering)" service ls -q --filter label=com.docker.stack.namespace=logging) ]] ||
@@ -16,6 +16,7 @@ lab_monitoring() {
 		engine "$(first_answering)" stack rm monitoring >&2
 		engine "$(first_answering)" swarm update --dispatcher-heartbeat 5s >/dev/null
 		# A network that is still being removed cannot be had by the next `up`.
+		deadline=$((SECONDS + 300))
 		until [[ -z $(engine "$(first_answering)" network ls -q --filter label=com.docker.stack.namespace=monitoring) ]]; do
 			((SECONDS < deadline)) || die 'the networks of what watched are not given up'
 			sleep 1

@@ -10,7 +10,7 @@ loki_program() {
 	name=loki-$({ go version && cat monitoring/loki/go.mod monitoring/loki/go.sum; } | digest | cut -c 1-12)
 	mkdir -p "$LOKI_CACHE"
 	exec 8>"$LOKI_CACHE/lock" # other clones make the same
-	take_lock 8 "another clone that builds Loki" 1800
+	take_lock 8 'another clone that builds Loki' 1800
 	[[ -x $LOKI_CACHE/$name ]] || make_loki "$LOKI_CACHE/$name"
 	exec 8>&-
 	printf '%s' "$name"
