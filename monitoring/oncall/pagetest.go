@@ -162,25 +162,29 @@ func (p *pageTest) perform(ctx context.Context, servers []*url.URL, std stdio) (
 	return p.await(ctx, servers)
 }
 
-// await looks again and again. What was seen last counts.
+// await looks again and again. What was seen last counts; a look that the end cuts short only if
+// there was no other, since whoever was asked had no time to answer.
 func (p *pageTest) await(ctx context.Context, servers []*url.URL) []check {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	last := []check{{Case: "page", Aim: p.aim(), State: notKnown, Found: "no Alertmanager said what became of it"}}
+	var last []check
 	for {
 		found, final := p.judge(ctx, servers)
-		// A look to which nobody answers does not undo what was seen before.
-		if found != nil {
-			last = found
-		}
 		if final {
-			return last
+			return found
+		}
+		// A look to which nobody answers does not undo what was seen before.
+		if found != nil && (ctx.Err() == nil || last == nil) {
+			last = found
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			if last == nil {
+				return []check{{Case: "page", Aim: p.aim(), State: notKnown, Found: "no Alertmanager said what became of it"}}
+			}
 			return last
 		}
 	}

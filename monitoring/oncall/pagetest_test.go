@@ -1,14 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -188,6 +191,42 @@ func TestAReceiverThatRefusesIsNamed(t *testing.T) {
 	// People read the same.
 	got = oncall(t, nil, "page-test", "--alertmanager", alertmanager, "--deadman", dead, "--timeout", "3s")
 	if got.code != exitBroken || !strings.HasPrefix(got.out, "NOT PROVEN THAT A PAGE GETS THROUGH: ") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The end comes while a question is under way: that says nothing of whoever was asked.
+func TestALookThatTheEndCutsShortDoesNotCount(t *testing.T) {
+	t.Parallel()
+	s := newSink(t)
+	s.status["/pagerduty"] = http.StatusBadRequest
+	dead := startSwitch(t, s)
+	alertmanager := startAlertmanager(t, receivers(s, dead))
+	beat(t, alertmanager)
+	ctx, end := context.WithCancel(t.Context())
+	// The switch as it is, until it has said that the page was delivered.
+	var said atomic.Bool
+	onward := httputil.NewSingleHostReverseProxy(parsed(t, dead))
+	onward.ModifyResponse = func(resp *http.Response) error {
+		body, err := io.ReadAll(resp.Body)
+		resp.Body = io.NopCloser(bytes.NewReader(body))
+		said.Store(bytes.Contains(body, []byte("delivered")))
+		return err
+	}
+	hanging := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if said.Load() {
+			end()
+			<-r.Context().Done()
+			return
+		}
+		onward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(hanging.Close)
+	var out, err bytes.Buffer
+	code := run(ctx, []string{"page-test", "--alertmanager", alertmanager, "--deadman", hanging.URL, "--json"}, stdio{&out, &err, nil})
+	got := told{code, out.String(), err.String()}
+	expect(t, got.checks(t), "deadman "+hanging.URL, fine, "arrived after ", "")
+	if got.code != exitBroken {
 		t.Errorf("%+v", got)
 	}
 }
