@@ -71,7 +71,10 @@ cmd_drill() {
 	((EUID == 0)) || die 'drills need root, as the lab does: sudo ./scripts/run.sh drill …'
 	make_state
 	lab_stands || lab_up
+	lock
 	drill_images
+	# The drills bring up what watches from within the lab's network, which leads nowhere else.
+	[[ " $* " != *' --pages '* ]] || watchers_fetch
 	unlock # the drills take the lock themselves, by the lab's verbs
 	trap - ERR
 	in_ns "$ROOT/bin/drill" -script "$ROOT/scripts/run.sh" -state "$STATE" \
@@ -87,7 +90,6 @@ lab_stands() {
 # drill_images makes what the drills deploy: another release, one that fails when it
 # is told to, and one for another processor. What is there already is kept.
 drill_images() {
-	lock
 	push_image lab >/dev/null
 	push_image next --build-arg VERSION=next >/dev/null
 	push_image faults --build-arg TAGS=faults >/dev/null

@@ -26,6 +26,7 @@ lab_monitoring() {
 		weigh_containers
 		return
 	fi
+	watchers_fetch
 	oncall_up
 	weigh_containers
 	watchers_up
@@ -36,9 +37,7 @@ lab_monitoring() {
 
 # oncall_up starts what stands outside.
 oncall_up() {
-	need_go
 	[[ -x $BIN ]] || build
-	go_build pages ./monitoring/pages
 	if ! running oncall; then
 		detach "$STATE/log/oncall.log" ip netns exec "$NS" "$ROOT/bin/pages" --sink "$ONCALL" --to "$STATE/pages.jsonl"
 		remember oncall
@@ -56,12 +55,19 @@ weigh_containers() {
 	for n in $NODES; do into "$n" "echo $(container_weight) >/sys/fs/cgroup/docker/cpu.weight"; done
 }
 
-# watchers_up makes the tree of Debian's programs and the images of them.
-watchers_up() {
-	local made file=$STATE/image.watchers inputs
+# watchers_fetch has from the Internet whatever watches and its receiver are made of.
+watchers_fetch() {
+	local made
+	need_go
+	go_build pages ./monitoring/pages
 	made=$LAB_CACHE/watchers-$(digest <"$RECIPE/watchers" | cut -c 1-12)
 	[[ -d $made ]] || make_watchers "$made"
 	ln -sfn "$made" "$WATCHERS"
+}
+
+# watchers_up makes the images of Debian's programs.
+watchers_up() {
+	local file=$STATE/image.watchers inputs
 	push_edge >/dev/null
 	inputs=$(cat "$RECIPE/watchers" "$RECIPE/build-watchers.sh" | digest)
 	if [[ -r $file && $(head -n 1 "$file") == "$inputs" ]]; then
