@@ -211,14 +211,19 @@ func (c call) right(n notice) bool {
 
 // judge sorts what was heard. An all-clear before the mend, of what has fired since the
 // fault, is a false one: a notification also repeats the end of what ended before. Without
-// a moment of mending the drill cannot tell.
+// a moment of mending the drill cannot tell. What is told anew after its all-clear is wrong in
+// any case: either of the two was.
 func (c call) judge(got []notice, fault, mended time.Time) (h heard) {
-	fired := map[string]bool{}
+	fired, ended := map[string]bool{}, map[string]bool{}
 	for _, n := range got {
 		at := since(fault, n.At)
+		again := !n.Resolved && ended[n.name()]
 		fired[n.name()] = fired[n.name()] || !n.Resolved
+		ended[n.name()] = n.Resolved && fired[n.name()]
 		switch {
 		case n.From == "ticket" && !c.right(n):
+		case again:
+			h.Wrong = append(h.Wrong, fmt.Sprintf("%s again after %g s", n.name(), float64(at)))
 		case n.Resolved && fired[n.name()] && n.At.Before(mended) && slices.Contains(c.want, n.Alert):
 			h.Wrong = append(h.Wrong, fmt.Sprintf("all-clear of %s after %g s", n.name(), float64(at)))
 		case n.Resolved:

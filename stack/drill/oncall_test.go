@@ -58,6 +58,15 @@ func TestWhatOnCallHeardIsJudged(t *testing.T) {
 			missed: []string{"wrong page: all-clear of EndpointDown after 80 s"},
 		},
 		{
+			what: "the same once more, after an all-clear", drill: "api-dead",
+			got: []notice{
+				said(start, 26, "page", "EndpointDown", "", false), said(start, 88, "page", "EndpointDown", "", true),
+				said(start, 147, "page", "EndpointDown", "", false), said(start, 207, "page", "EndpointDown", "", true),
+			},
+			want:   heard{Page: "EndpointDown", After: after(26), Wrong: []string{"EndpointDown again after 147 s"}, AllClear: after(207)},
+			missed: []string{"wrong page: EndpointDown again after 147 s"},
+		},
+		{
 			what: "a ticket where one is right, by the way of tickets only", drill: "clock-off",
 			got: []notice{
 				said(start, 180, "ticket", "TargetDown", "", false), said(start, 185, "ticket", "ClockSkew", "n3", false),
