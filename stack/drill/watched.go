@@ -100,7 +100,13 @@ func deployNew(ctx context.Context, r *run) error {
 	if err == nil && s.strong() && len(s.tasks["web"]) == len(nodeNames) {
 		return nil
 	}
-	return errors.Join(err, r.lab.do(ctx, "docker", "service", "rm", stackName+"_api", stackName+"_web"), deployRelease(ctx, r))
+	err = errors.Join(err,
+		r.lab.do(ctx, "docker", "service", "rm", stackName+"_api", stackName+"_web"),
+		r.lab.deploy(ctx, r.images.current, []string{"WEB_REPLICAS=0"}))
+	// The UI only then: while six replicas started at once, an emulated manager said nothing for
+	// 75 s, and on-call was told of a lost quorum.
+	_, awaitErr := r.cluster.await(ctx, "the API of today", snapshot.strong)
+	return errors.Join(err, awaitErr, deployRelease(ctx, r))
 }
 
 // ordinaryLoad goes on for a quarter of an hour, and updates both services after a quarter and
