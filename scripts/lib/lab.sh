@@ -399,13 +399,23 @@ lab_recover() {
 # renew_mesh N starts an engine again whose mesh still leads to the nodes of before:
 # its ports would reach only what runs on N itself. First the replicas leave it.
 renew_mesh() {
-	engine "$1" node update --availability drain "n$1" >/dev/null || die "n$1 cannot be drained"
+	insist engine "$1" node update --availability drain "n$1" >/dev/null || die "n$1 cannot be drained"
 	stack_await
 	note "starting the engine of n$1 again"
 	into "$1" 'pkill -x dockerd; while pidof dockerd >/dev/null; do sleep 0.2; done' || true
 	vm_await "$1"
 	swarm_await "$1" drain
-	engine "$1" node update --availability active "n$1" >/dev/null || die "n$1 stays drained"
+	insist engine "$1" node update --availability active "n$1" >/dev/null || die "n$1 stays drained"
+}
+
+# insist COMMAND… tries for two minutes: an emulated manager that has work to do may be too late
+# with its answer.
+insist() {
+	local deadline=$((SECONDS + 120))
+	until "$@"; do
+		((SECONDS < deadline)) || return 1
+		sleep 2
+	done
 }
 
 lab_db() {
