@@ -38,6 +38,9 @@ func TestLabMisuseIsOneLineAndExitTwo(t *testing.T) {
 		{"recover"},
 		{"recover", "4"},
 		{"db", "rotate", "now"},
+		{"oncall", "reject"},
+		{"certificate"},
+		{"certificate", "0"},
 		{"docker"},
 		{"outside"},
 	} {
@@ -64,6 +67,8 @@ func TestLabThatIsNotUp(t *testing.T) {
 		{"mesh"},
 		{"registry", "stop"},
 		{"recover", "1"},
+		{"oncall", "accept"},
+		{"certificate", "2"},
 		{"docker", "ps"},
 		{"ssh", "1"},
 		{"outside", "true"},

@@ -24,7 +24,7 @@ func monitored() map[string]string {
 	} {
 		env[name+"_FILE"], env[name+"_SHA"] = "/dev/null", "0123456789ab"
 	}
-	for _, name := range []string{"LAB_PROMETHEUS_YML", "LAB_REQUESTS_YML", "LAB_SLO_YML"} {
+	for _, name := range []string{"LAB_PROMETHEUS_YML", "LAB_REQUESTS_YML", "LAB_SLO_YML", "LAB_CA"} {
 		env[name] = "/dev/null"
 	}
 	for _, image := range []string{"IMAGE", "PROMETHEUS_IMAGE", "ALERTMANAGER_IMAGE", "BLACKBOX_IMAGE", "NODE_EXPORTER_IMAGE", "POSTGRES_EXPORTER_IMAGE", "HAPROXY_IMAGE", "GRAFANA_IMAGE"} {

@@ -41,7 +41,7 @@ type options struct {
 	repo, bin         string
 	tries             int    // of a fault, as long as an aim is missed
 	slack             slack  // for slow machines
-	sink, to          string // instead of faults: only take notices, and write them to a file
+	sink, to, gate    string // instead of faults: only take notices, write them to a file, and refuse them while there is another
 	names             []string
 }
 
@@ -58,6 +58,7 @@ func parse(args []string) (o options, err error) {
 	set.Float64Var((*float64)(&o.slack), "slack", 1, "")
 	set.StringVar(&o.sink, "sink", "", "")
 	set.StringVar(&o.to, "to", "", "")
+	set.StringVar(&o.gate, "gate", "", "")
 	for len(args) > 0 { // names and flags in any order
 		if err := set.Parse(args); err != nil {
 			return o, err
@@ -83,7 +84,7 @@ func command(ctx context.Context, args []string, out, progress io.Writer) (ok bo
 		return false, err
 	}
 	if o.sink != "" {
-		return true, listen(ctx, o.sink, o.to)
+		return true, listen(ctx, o.sink, o.to, o.gate)
 	}
 	chosen, err := choose(o)
 	if err != nil || o.list {

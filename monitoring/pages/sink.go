@@ -26,6 +26,7 @@ type sink struct {
 	mu      sync.Mutex
 	got     []notice
 	rejects bool      // whatever comes to /page
+	gate    string    // a file; while it is there, too
 	to      io.Writer // where each is written as well, if anywhere
 }
 
@@ -33,6 +34,12 @@ func (s *sink) reject(yes bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rejects = yes
+}
+
+// refuses tells whether the first way to on-call is closed; s.mu is held.
+func (s *sink) refuses() bool {
+	_, err := os.Stat(s.gate) // there is no file of no name
+	return s.rejects || err == nil
 }
 
 // ServeHTTP takes Alertmanager's webhooks, and the dead man's own pages. The path says by
@@ -55,7 +62,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	from := r.URL.Path[1:]
-	if from == "page" && s.rejects {
+	if from == "page" && s.refuses() {
 		// As for a key that was withdrawn. Alertmanager gives up at once; a 5xx it would try
 		// again.
 		w.WriteHeader(http.StatusForbidden)
@@ -79,14 +86,14 @@ func (s *sink) add(n notice) {
 }
 
 // listen takes notices at an address and adds them to a file, a line of JSON each, until
-// the context ends.
-func listen(ctx context.Context, address, file string) error {
+// the context ends. While there is a file called gate, it refuses those that come to /page.
+func listen(ctx context.Context, address, file, gate string) error {
 	to, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer to.Close() //nolint:errcheck // each line was written
-	server := &http.Server{Addr: address, Handler: &sink{to: to}, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Addr: address, Handler: &sink{to: to, gate: gate}, ReadHeaderTimeout: 5 * time.Second}
 	go func() {
 		<-ctx.Done()
 		_ = server.Close()

@@ -34,6 +34,8 @@ network namespace of its own. Needs root, on Debian or Ubuntu on amd64.
                        the Swarm the dead man's switch and what takes on-call's pages
   logging up · down    stack/logging.yml beside that, or alone: Loki, and an agent on each node
   pages                what on-call was told so far, a line of JSON each
+  oncall refuse · accept   close and open the first of two ways to on-call
+  certificate DAYS     let the site that is watched have one that ends so soon (90)
   push-edge            make an image of HAProxy, push it; prints it by digest
   docker [N] ARGS…     docker's client on node N (default: the first that answers)
   ssh N [COMMAND…]     a shell on a node
@@ -47,7 +49,8 @@ network namespace of its own. Needs root, on Debian or Ubuntu on amd64.
   db stop · start      end the database, start it
   db blackhole         let what nodes and database say to each other vanish
   db full · stuck      take nearly all connections, or lock the table latest
-  db mend              end any of the three
+  db errors · slow     refuse four messages of ten, or take 3 s for each
+  db mend              end any of these
   db psql [ARGS…]      psql as the superuser
   db rotate · rotated  prepare another login with a new password, end the old one's
 TEXT
@@ -58,7 +61,7 @@ cmd_lab() {
 	[[ -n $what ]] || misuse 'lab needs to know what to do; -h lists it'
 	shift
 	case $what in
-	up | status | down | push | push-edge | deploy | mesh | docker | ssh | outside | load | registry | db | edge | monitoring | logging | pages) "check_${what//-/_}" "$@" ;;
+	up | status | down | push | push-edge | deploy | mesh | docker | ssh | outside | load | registry | db | edge | monitoring | logging | pages | oncall | certificate) "check_${what//-/_}" "$@" ;;
 	kill | start | cut | mend | recover) check_node "$what" "$@" ;;
 	*) misuse "lab knows no '$what'; -h lists what it knows" ;;
 	esac
@@ -89,14 +92,16 @@ check_push() {
 check_push_edge() { [[ $# == 0 ]] || misuse 'lab push-edge takes no arguments'; }
 
 check_db() {
-	[[ ${1:-} == psql || ($# == 1 && " stop start blackhole full stuck mend rotate rotated " == *" $1 "*) ]] ||
-		misuse 'lab db knows stop, start, blackhole, full, stuck, mend, psql, rotate and rotated'
+	[[ ${1:-} == psql || ($# == 1 && " stop start blackhole full stuck errors slow mend rotate rotated " == *" $1 "*) ]] ||
+		misuse 'lab db knows stop, start, blackhole, full, stuck, errors, slow, mend, psql, rotate and rotated'
 }
 
 check_edge() { [[ $# == 1 && " up down " == *" $1 "* ]] || misuse 'lab edge knows up and down'; }
 
 check_monitoring() { [[ $# == 1 && " up down " == *" $1 "* ]] || misuse 'lab monitoring knows up and down'; }
 check_logging() { [[ $# == 1 && " up down " == *" $1 "* ]] || misuse 'lab logging knows up and down'; }
+check_oncall() { [[ $# == 1 && " refuse accept " == *" $1 "* ]] || misuse 'lab oncall knows refuse and accept'; }
+check_certificate() { [[ $# == 1 && $1 =~ ^[1-9][0-9]{0,3}$ ]] || misuse 'lab certificate takes a number of days'; }
 check_pages() { [[ $# == 0 ]] || misuse 'lab pages takes no arguments'; }
 
 check_registry() {
@@ -189,6 +194,7 @@ lab_down() {
 		stop hold
 		stop oncall
 		stop deadman
+		stop site
 		stop registry
 		net_down
 	fi
@@ -425,7 +431,9 @@ lab_db() {
 	blackhole) hole_dig && note 'the database is in a black hole' ;;
 	full) lab_db_full ;;
 	stuck) lab_db_hold 1 'BEGIN;' 'LOCK TABLE latest IN SHARE MODE;' && note 'the table latest is locked against writers' ;;
-	mend) hole_fill && stop hold && note 'the database is reachable' ;;
+	errors) lab_db_fault "IF random() < 0.4 THEN RAISE 'refused by the lab'; END IF;" && note 'four of ten messages are refused' ;;
+	slow) lab_db_fault 'PERFORM pg_sleep(3);' && note 'a message takes 3 s' ;;
+	mend) hole_fill && stop hold && lab_db_fault && note 'the database is reachable' ;;
 	psql) lab_psql "${@:2}" ;;
 	rotate) lab_db_rotate ;;
 	rotated) lab_db_rotated ;;

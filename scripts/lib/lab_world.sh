@@ -139,6 +139,18 @@ lab_db_full() {
 	note 'the connections of the database are used up'
 }
 
+# lab_db_fault [PL/pgSQL] is what each new message meets, or no longer meets.
+lab_db_fault() {
+	lab_db_alive || return 0
+	{
+		echo 'SET client_min_messages = warning; DROP FUNCTION IF EXISTS lab_fault CASCADE;'
+		[[ $# == 0 ]] || cat <<SQL
+CREATE FUNCTION lab_fault() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN ${1//\'/\'\'} RETURN NEW; END';
+CREATE TRIGGER lab_fault BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION lab_fault();
+SQL
+	} | lab_psql -q -d minitwit -v ON_ERROR_STOP=1 || die 'the database did not take it'
+}
+
 lab_db_stop() {
 	lab_db_alive || return 0
 	lab_pg "$(pg_bin)/pg_ctl" stop -D "$LAB_PG/data" -m fast -w -t 60 >/dev/null || die 'PostgreSQL did not stop'

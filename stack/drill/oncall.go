@@ -21,7 +21,7 @@ import (
 // `lab pages` shows.
 type notice struct {
 	At       time.Time         `json:"at"`
-	From     string            `json:"from"` // page, ticket, or deadman
+	From     string            `json:"from"` // page, second, ticket, or deadman
 	Resolved bool              `json:"resolved"`
 	Alert    string            `json:"alert"`
 	Labels   map[string]string `json:"labels"`
@@ -39,11 +39,11 @@ func (n notice) name() string {
 
 // call is what on-call should hear of a drill: nothing, if nothing is wanted.
 type call struct {
-	want   []string                          // alerts, any of which is right
-	may    []string                          // that may come as well; any other is a wrong one
-	aim    seconds                           // from the fault until it arrives
-	ticket bool                              // it arrives where tickets do, which ring nobody
-	mend   func(context.Context, *run) error // what on-call would do, where the drill's restore is not that
+	want []string                          // alerts, any of which is right
+	may  []string                          // that may come as well; any other is a wrong one
+	aim  seconds                           // from the fault until it arrives
+	from string                            // ticket, which rings nobody, or second, where the first way refuses; else the telephone
+	mend func(context.Context, *run) error // what on-call would do, where the drill's restore is not that
 }
 
 // Consequences that whoever is woken may be told of too.
@@ -66,6 +66,10 @@ var calls = map[string]call{
 	"old-system":        {want: []string{"EndpointDown"}, may: append([]string{"ReplicasBelowQuorum", "SimulatorSilent"}, burn...), aim: 30},
 	"api-dead":          {want: []string{"EndpointDown"}, may: append([]string{"SimulatorSilent"}, burn...), aim: 30},
 	"web-dead":          {want: []string{"EndpointDown"}, may: burn, aim: 30},
+	"sink-rejects":      {want: []string{"EndpointDown"}, may: append([]string{"NotificationsFailing", "SimulatorSilent"}, burn...), aim: 30, from: "second"},
+	"errors":            {want: []string{"ErrorRatioHigh", "ErrorBudgetFastBurn"}, may: burn, aim: 150},
+	"slow":              {want: []string{"AnswersSlow", "ErrorBudgetFastBurn"}, may: burn, aim: 150},
+	"certificate":       {want: []string{"CertificateExpires"}, aim: 180},
 	"monitoring-dead":   {want: []string{"DeadMan"}, aim: 150},
 	"alertmanager-dead": {want: []string{"DeadMan"}, aim: 150},
 	"db-down-60s":       {want: []string{"DatabaseDown"}, may: append([]string{"EndpointDown"}, burn...), aim: 60},
@@ -77,10 +81,10 @@ var calls = map[string]call{
 	"latest-stuck":      {want: []string{"LatestStagnant"}, may: append([]string{"SimulatorSilent"}, burn...), aim: 150},
 	"simulator-silent":  {want: []string{"SimulatorSilent"}, aim: 300},
 	"disk-filling":      {want: []string{"DiskFillsSoon"}, aim: 150},
-	"clock-off":         {want: []string{"ClockSkew"}, aim: 300, ticket: true},
-	"backup-old":        {want: []string{"BackupTooOld"}, aim: 1200, ticket: true},
-	"prometheus-dead":   {want: []string{"PrometheusMissing"}, aim: 480, ticket: true},
-	"one-alertmanager":  {want: []string{"AlertmanagerMissing"}, aim: 480, ticket: true},
+	"clock-off":         {want: []string{"ClockSkew"}, aim: 300, from: "ticket"},
+	"backup-old":        {want: []string{"BackupTooOld"}, aim: 1200, from: "ticket"},
+	"prometheus-dead":   {want: []string{"PrometheusMissing"}, aim: 480, from: "ticket"},
+	"one-alertmanager":  {want: []string{"AlertmanagerMissing"}, aim: 480, from: "ticket"},
 	"quorum-lost":       {want: []string{"QuorumLost"}, may: append([]string{"NodeDown", "DeadMan"}, nodeGone.may...), aim: 120, mend: watchAgain},
 }
 
@@ -206,7 +210,18 @@ func (r *run) called() bool {
 
 // right tells whether a notice is the one that the fault is worth, by the way that it has to come.
 func (c call) right(n notice) bool {
-	return slices.Contains(c.want, n.Alert) && (n.From == "ticket") == c.ticket
+	telephone := n.From == "page" || n.From == "deadman"
+	return slices.Contains(c.want, n.Alert) && (n.From == c.from || c.from == "" && telephone)
+}
+
+// elsewhere tells whether a notice says nothing of the fault: a ticket that is not asked for, or
+// what came by the other of the two ways to on-call.
+func (c call) elsewhere(n notice) bool {
+	other := "second"
+	if c.from == "second" {
+		other = "page"
+	}
+	return n.From == other || n.From == "ticket" && !c.right(n)
 }
 
 // judge sorts what was heard. An all-clear before the mend, of what has fired since the
@@ -216,12 +231,14 @@ func (c call) right(n notice) bool {
 func (c call) judge(got []notice, fault, mended time.Time) (h heard) {
 	fired, ended := map[string]bool{}, map[string]bool{}
 	for _, n := range got {
+		if c.elsewhere(n) {
+			continue
+		}
 		at := since(fault, n.At)
 		again := !n.Resolved && ended[n.name()]
 		fired[n.name()] = fired[n.name()] || !n.Resolved
 		ended[n.name()] = n.Resolved && fired[n.name()]
 		switch {
-		case n.From == "ticket" && !c.right(n):
 		case again:
 			h.Wrong = append(h.Wrong, fmt.Sprintf("%s again after %g s", n.name(), float64(at)))
 		case n.Resolved && fired[n.name()] && n.At.Before(mended) && slices.Contains(c.want, n.Alert):

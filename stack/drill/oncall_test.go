@@ -79,6 +79,21 @@ func TestWhatOnCallHeardIsJudged(t *testing.T) {
 			what: "a ticket where a page is wanted", drill: "kill-node", got: []notice{said(start, 20, "ticket", "NodeDown", "n3", false)},
 			missed: []string{"no page"},
 		},
+		{
+			what: "by the second way, while the first refuses", drill: "sink-rejects",
+			got: []notice{
+				said(start, 25, "second", "EndpointDown", "", false), said(start, 60, "page", "EndpointDown", "", false),
+				said(start, 70, "second", "LatestStagnant", "", false), said(start, 90, "second", "EndpointDown", "", true),
+				said(start, 90, "page", "EndpointDown", "", true),
+			},
+			want:   heard{Page: "EndpointDown", After: after(25), Wrong: []string{"LatestStagnant after 70 s"}, AllClear: after(90)},
+			missed: []string{"wrong page: LatestStagnant after 70 s"},
+		},
+		{
+			what: "each page comes by two ways, and is one", drill: "api-dead",
+			got:  []notice{said(start, 25, "second", "EndpointDown", "", false), said(start, 26, "page", "EndpointDown", "", false)},
+			want: heard{Page: "EndpointDown", After: after(26)},
+		},
 		{what: "silence is right where there is nothing to do", drill: "kill-task"},
 	} {
 		h := calls[c.drill].judge(c.got, start, start.Add(time.Duration(c.mended)*time.Second))

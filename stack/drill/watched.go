@@ -14,6 +14,10 @@ var watched = []drill{
 	{name: "old-system", what: "what was dead for five days: one process, a bug of the UI ends it", apart: true, quiet: true, prepare: deployOld, make: killOld, restore: deployNew},
 	{name: "api-dead", what: "no replica of the API lives", apart: true, make: killed("api"), restore: scaledTo(stackName+"_api", 3)},
 	{name: "web-dead", what: "no replica of the UI lives", apart: true, make: killed("web"), restore: scaledTo(stackName+"_web", 3)},
+	{name: "sink-rejects", what: "the first way to on-call is refused, and the API is gone", apart: true, make: inTurn(do("oncall", "refuse"), killed("api")), restore: inTurn(do("oncall", "accept"), scaledTo(stackName+"_api", 3))},
+	{name: "errors", what: "the database refuses four messages of ten, which is answered 500", apart: true, make: lasting("messages are refused", do("db", "errors")), restore: databaseReturned},
+	{name: "slow", what: "the database takes 3 s for a message", apart: true, make: lasting("messages take longer", do("db", "slow")), restore: databaseReturned},
+	{name: "certificate", what: "the certificate of the public name lasts two days", apart: true, make: lasting("it is replaced", do("certificate", "2")), restore: do("certificate", "90")},
 	{name: "monitoring-dead", what: "both Prometheus end", apart: true, make: scaled("monitoring_prometheus", 0), restore: scaledTo("monitoring_prometheus", 2)},
 	{name: "alertmanager-dead", what: "both Alertmanagers end", apart: true, make: scaled("monitoring_alertmanager", 0), restore: scaledTo("monitoring_alertmanager", 2)},
 	{name: "prometheus-dead", what: "one of the two Prometheus ends", apart: true, make: scaled("monitoring_prometheus", 1), restore: scaledTo("monitoring_prometheus", 2)},
@@ -36,8 +40,8 @@ const watchedRate = 2
 // itself, and ordinary life; what leaves the nodes least as they were comes last.
 func withCalls() (drills []drill) {
 	for _, name := range []string{
-		"api-dead", "web-dead", "db-down-60s", "kill-task", "monitoring-dead", "alertmanager-dead",
-		"crash-loop", "replica-missing", "database-full", "latest-stuck", "simulator-silent", "disk-filling", "clock-off", "backup-old",
+		"api-dead", "web-dead", "sink-rejects", "db-down-60s", "kill-task", "errors", "slow", "monitoring-dead", "alertmanager-dead",
+		"crash-loop", "replica-missing", "database-full", "latest-stuck", "simulator-silent", "certificate", "disk-filling", "clock-off", "backup-old",
 		"prometheus-dead", "one-alertmanager", "ordinary-load", "bad-image", "kill-node", "old-system", "quorum-lost",
 	} {
 		d, _ := find(name)
@@ -107,6 +111,16 @@ func deployNew(ctx context.Context, r *run) error {
 	// 75 s, and on-call was told of a lost quorum.
 	_, awaitErr := r.cluster.await(ctx, "the API of today", snapshot.strong)
 	return errors.Join(err, awaitErr, deployRelease(ctx, r))
+}
+
+// inTurn does one after the other, unless that has failed.
+func inTurn(first, then func(context.Context, *run) error) func(context.Context, *run) error {
+	return func(ctx context.Context, r *run) error {
+		if err := first(ctx, r); err != nil {
+			return err
+		}
+		return then(ctx, r)
+	}
 }
 
 // ordinaryLoad goes on for a quarter of an hour, and updates both services after a quarter and
