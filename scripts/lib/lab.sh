@@ -31,11 +31,13 @@ network namespace of its own. Needs root, on Debian or Ubuntu on amd64.
   mesh                 which replicas answer on each node's published ports
   edge up · edge down  the edge tier beside the stack (stack/edge.yml), or without it
   monitoring up · down stack/monitoring.yml beside the stack, without Grafana; outside of
-                       the Swarm the dead man's switch and what takes on-call's pages
+                       the Swarm the dead man's switch, what takes on-call's pages, and a site
+                       whose certificate is watched
   logging up · down    stack/logging.yml beside that, or alone: Loki, and an agent on each node
   pages                what on-call was told so far, a line of JSON each
-  oncall refuse · accept   close and open the first of two ways to on-call
-  certificate DAYS     let the site that is watched have one that ends so soon (90)
+  oncall refuse · accept
+                       close the first of two ways to on-call, or open it again
+  certificate DAYS     let the certificate of that site last so long (at first 90)
   push-edge            make an image of HAProxy, push it; prints it by digest
   docker [N] ARGS…     docker's client on node N (default: the first that answers)
   ssh N [COMMAND…]     a shell on a node

@@ -77,6 +77,7 @@ certificate() {
 
 # lab_certificate DAYS serves one that lasts so long.
 lab_certificate() {
+	[[ -s $STATE/monitoring/ca.pem ]] || die "nothing is watched: './scripts/run.sh lab monitoring up' first"
 	certificate "$STATE/site.key" "$STATE/site.pem" "$1" -CA "$STATE/monitoring/ca.pem" -CAkey "$STATE/ca.key" -addext "subjectAltName=IP:$OUTSIDE"
 	stop site
 	detach "$STATE/log/site.log" ip netns exec "$NS" openssl s_server -www -quiet -accept "$SITE" -cert "$STATE/site.pem" -key "$STATE/site.key"
