@@ -51,7 +51,8 @@ network namespace of its own. Needs root, on Debian or Ubuntu on amd64.
   db stop · start      end the database, start it
   db blackhole         let what nodes and database say to each other vanish
   db full · stuck      take nearly all connections, or lock the table latest
-  db errors · slow     refuse four messages of ten, or take 3 s for each
+  db errors · slow     refuse four messages of ten, or take 3 s for each (a replica gives up
+                       after LAB_DATABASE_TIMEOUT; drills with --pages set 4s)
   db mend              end any of these
   db psql [ARGS…]      psql as the superuser
   db rotate · rotated  prepare another login with a new password, end the old one's

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What watches the product, on the lab: the stack of stack/monitoring.yml, and outside of
-# the Swarm the dead man's switch and what takes on-call's pages.
+# the Swarm the dead man's switch, what takes on-call's pages, and a site with a certificate.
 
 WATCHERS=$STATE/watchers
 ONCALL=$OUTSIDE:9097
