@@ -168,6 +168,20 @@ func TestAPrometheusIsWaitedForUntilItWatches(t *testing.T) {
 	}
 }
 
+// Prometheus chooses the moment of each look by the name of its host: two that look at
+// different moments do not agree when something has ended, and on-call gets both answers.
+func TestBothPrometheusHaveOneName(t *testing.T) {
+	t.Parallel()
+	config, _, err := parse(monitored(), fileOf(t, "monitoring.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	prometheus := serviceOf(t, config, "prometheus")
+	if name := prometheus.Hostname; name == "" || name == prometheus.Name || strings.Contains(name, "{{") {
+		t.Errorf("the host's name is %q, want one for both, and not that of the service, which leads to either", name)
+	}
+}
+
 // A rule file that the stack forgets is a set of alerts that nobody gets.
 func TestTheMonitoringStackHasEveryRuleAndDashboard(t *testing.T) {
 	t.Parallel()

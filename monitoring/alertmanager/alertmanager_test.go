@@ -121,7 +121,7 @@ receivers:
 
 // hasty are shorter times for tests of what does not depend on them.
 var hasty = []string{
-	"group_wait: 5s", "group_wait: 1s", "group_wait: 1m", "group_wait: 1s",
+	"group_wait: 7s", "group_wait: 1s", "group_wait: 1m", "group_wait: 1s",
 	"group_interval: 30s", "group_interval: 2s",
 }
 

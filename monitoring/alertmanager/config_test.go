@@ -1,11 +1,13 @@
 package alertmanager
 
 import (
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -32,6 +34,36 @@ func ruleFiles(t *testing.T) (files []ruleFile) {
 		files = append(files, file)
 	}
 	return files
+}
+
+// Both Alertmanagers make up a notice group_wait after the first alert of its group came, and
+// then each group_interval. Alerts come with each evaluation. If both fell together, one could
+// take for ended what the other takes for firing, and on-call would be told both.
+func TestNoNoticeIsMadeUpWhileAlertsArrive(t *testing.T) {
+	t.Parallel()
+	var config struct {
+		Route struct {
+			Wait     time.Duration `yaml:"group_wait"`
+			Interval time.Duration `yaml:"group_interval"`
+		}
+	}
+	var prometheus struct {
+		Global struct {
+			Evaluation time.Duration `yaml:"evaluation_interval"`
+		}
+	}
+	err := errors.Join(yaml.Unmarshal([]byte(read(t, "alertmanager.yml")), &config),
+		yaml.Unmarshal([]byte(read(t, "../prometheus/prometheus.yml")), &prometheus))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const late = 2 * time.Second // how much later than another an alert may arrive
+	every := prometheus.Global.Evaluation
+	for _, notice := range []time.Duration{config.Route.Wait, config.Route.Wait + config.Route.Interval, config.Route.Wait + 2*config.Route.Interval} {
+		if after := notice % every; after < late || after > every-late {
+			t.Errorf("a notice %v after the first alert is made up %v after an evaluation, of which there is one each %v", notice, after, every)
+		}
+	}
 }
 
 // severities are the alerts of monitoring/prometheus/rules, by severity.

@@ -57,7 +57,7 @@ func TestTheHeartbeatIsSteady(t *testing.T) {
 func TestTwoAlertmanagersSendOneNoticeAndOneSuffices(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
-	config := assemble(t, toSink(s), "group_wait: 5s", "group_wait: 8s")
+	config := assemble(t, toSink(s), "group_wait: 7s", "group_wait: 8s")
 	pair := startPair(t, config)
 	both := func(al alert) {
 		for _, a := range pair {

@@ -94,7 +94,7 @@ func startAlertmanager(t *testing.T, receivers string) (address string) {
 	}
 	dir, addr := t.TempDir(), freeport.For(t)
 	put(t, dir, "minitwit.tmpl", string(texts))
-	hasty := strings.NewReplacer("group_wait: 5s", "group_wait: 1s", "group_interval: 30s", "group_interval: 2s").Replace(string(routes))
+	hasty := strings.NewReplacer("group_wait: 7s", "group_wait: 1s", "group_interval: 30s", "group_interval: 2s").Replace(string(routes))
 	start(t, "prometheus-alertmanager", "--config.file="+put(t, dir, "alertmanager.yml", hasty+receivers), "--storage.path="+dir+"/data",
 		"--web.listen-address="+addr, "--cluster.listen-address=")
 	address = "http://" + addr

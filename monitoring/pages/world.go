@@ -194,7 +194,7 @@ func (w *world) makeWatchers(context.Context) error {
 }
 
 // commandLine follows stack/monitoring.yml, with Debian's programs and addresses of this
-// machine. HOSTNAME, by which one Prometheus is told from the other, is set by Docker there.
+// machine.
 func (w *world) commandLine(name string) (argv, env []string) {
 	listen, file := "--web.listen-address="+w.addr[name], func(n string) string { return filepath.Join(w.dir, n) }
 	kind, number, _ := strings.Cut(name, ".")
@@ -203,11 +203,11 @@ func (w *world) commandLine(name string) (argv, env []string) {
 		return []string{
 			"prometheus", listen, "--config.file=" + file("prometheus.yml"), "--storage.tsdb.path=" + file(name),
 			"--rules.alert.resend-delay=5s", "--rules.alert.for-grace-period=5s", "--enable-feature=expand-external-labels", "--log.level=warn",
-		}, []string{"PLACE=drill", "HOSTNAME=" + name, "RUNBOOKS_URL=https://runbooks.example", "DASHBOARDS_URL=https://dashboards.example"}
+		}, []string{"PLACE=drill", "RUNBOOKS_URL=https://runbooks.example", "DASHBOARDS_URL=https://dashboards.example"}
 	case "alertmanager":
 		return []string{
 			"prometheus-alertmanager", listen, "--config.file=" + file("alertmanager.yml"), "--storage.path=" + file(name),
-			"--cluster.listen-address=" + w.addr["cluster."+number], "--cluster.peer=" + w.addr["cluster.1"], "--cluster.peer=" + w.addr["cluster.2"],
+			"--cluster.listen-address=" + w.addr["cluster."+number], "--cluster.peer=" + w.addr["cluster.1"], "--cluster.peer=" + w.addr["cluster.2"], "--cluster.peer-timeout=5s",
 		}, nil
 	case "blackbox":
 		return []string{"prometheus-blackbox-exporter", listen, "--config.file=" + filepath.Join(w.repo, "monitoring/blackbox/blackbox.yml")},
