@@ -201,14 +201,14 @@ monitoring_deploy() {
 	# shellcheck disable=SC2034 # stack_await's
 	local STACK=monitoring
 	leader=$(first_answering)
-	for n in 1 2; do engine "$leader" node update --label-add monitoring=true "n$n" >/dev/null; done
+	for n in 1 2; do insist engine "$leader" node update --label-add monitoring=true "n$n" >/dev/null; done
 	monitoring_variables "$leader"
 	# What a backup's own job leaves behind.
 	into 1 "echo minitwit_backup_last_success_timestamp_seconds $(date +%s) >/var/lib/node_exporter/backup.prom"
 	step 'deploying what watches'
 	# Fifteen containers more leave an emulated node little time to tell the managers that it
 	# lives; at the usual 5 s they would take its replicas away, and that would be the load.
-	engine "$leader" swarm update --dispatcher-heartbeat 15s >/dev/null
+	insist engine "$leader" swarm update --dispatcher-heartbeat 15s >/dev/null
 	STACK=minitwit engine "$leader" stack deploy --detach=true --resolve-image=never -c stack/monitoring.yml -c stack/lab/monitoring.yml monitoring \
 		>"$STATE/log/monitoring.log" 2>&1 || failed_with "$STATE/log/monitoring.log" 'docker stack deploy failed'
 	stack_await
